@@ -1,0 +1,133 @@
+"""The port every engine implements, and all that the platform knows about engines."""
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeAlias
+
+from msgspec import Struct
+
+from cupola.wire.canonical import Event, Tool
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What must be known of a loaded model to prompt it: data, so that no code names a model."""
+
+    context_length: int
+    """Tokens of prompt and completion together."""
+    chat_template: str
+    """Jinja, as in the model file or supplied by the catalog."""
+    bos_token: str
+    eos_token: str
+    control_tokens: Mapping[str, int]
+    """Text of each control token -> its id. Such text in a message must stay inert."""
+    tool_calls_token: int | None
+    """Id of the token that opens Mistral's tool calls; None: the model has no tool syntax."""
+    grammar: bool
+    """Whether the engine can constrain this model's output (JSON, tool calls)."""
+
+
+class Verbatim(Struct, frozen=True):
+    """Prompt text in which nothing is a control token, whatever it looks like."""
+
+    text: str
+
+
+Piece: TypeAlias = str | Verbatim
+"""A `str` is prompt text whose control tokens count as such."""
+
+
+class JsonOutput(Struct, frozen=True):
+    """The reply is one JSON value that this schema allows; `{"type": "object"}` is JSON mode."""
+
+    schema: Mapping[str, Any]
+
+
+class ToolOutput(Struct, frozen=True):
+    """The reply calls some of `tools`; with mode `auto` it may be text instead.
+
+    `content` constrains the text of an `auto` reply that does not call.
+    """
+
+    tools: tuple[Tool, ...]
+    mode: Literal["auto", "required"]
+    parallel: bool
+    content: JsonOutput | None = None
+
+
+Constraint: TypeAlias = JsonOutput | ToolOutput
+
+
+class Generation(Struct, frozen=True):
+    """What an engine is asked to continue: authenticated, checked and rendered.
+
+    With no constraint the model still must not call: the engine keeps control tokens, but for
+    the end of the reply, out of the output.
+    """
+
+    prompt: tuple[Piece, ...]
+    max_tokens: int | None = None
+    """None: as many as the context holds."""
+    temperature: float = 0.7
+    """0 is greedy."""
+    top_p: float = 1.0
+    seed: int | None = None
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    stop: tuple[str, ...] = ()
+    constraint: Constraint | None = None
+    incremental: bool = True
+    """False: the caller wants the whole reply, so the engine may say it in one `Delta`."""
+
+
+class Engine(Protocol):
+    """One loaded model, ready to answer.
+
+    The contract, which `tests/contract/test_engine.py` holds every implementation to:
+
+    - `generate` yields any number of `Delta` and `Call`, then one `Finish` or one `Failed`, then
+      ends.
+    - It raises nothing: a failure is an event, because the caller may be mid-stream. `Failed` with
+      an `EngineFailed` says that another replica might do; any other error is final.
+    - A prompt that does not fit the context is `Failed(TooLong)`; nothing is ever cut off it.
+    - Closing the generator frees the engine's slot before `aclose` returns, or at once after it.
+    - Text equal to a stop string is never part of a `Delta`.
+    - A constraint holds by construction; output that breaks it is `Failed(EngineFailed)`.
+    - `Finish.usage.completion` counts every token generated.
+    """
+
+    def generate(self, request: Generation) -> AsyncGenerator[Event, None]:
+        """Answer `request`, one event at a time."""
+        ...
+
+    @property
+    def busy(self) -> int:
+        """Generations under way, for routing and for tests."""
+        ...
+
+
+ReplicaState: TypeAlias = Literal["starting", "ready", "failed", "stopped"]
+
+
+class Replica(Engine, Protocol):
+    """An engine in a process of its own.
+
+    - `start` returns when the replica is ready; it raises `Unavailable` with the reason and the
+      process's last lines if it will not be. It may be called again after the process ended.
+    - `wait_ended` returns when a started process has ended, whoever ended it; a sentence says how.
+    - `stop` ends the process and all its children, whatever its state, and is idempotent.
+    """
+
+    @property
+    def profile(self) -> Profile:
+        """Known from the model's file before the process starts."""
+        ...
+
+    @property
+    def state(self) -> ReplicaState: ...
+
+    async def start(self) -> None: ...
+
+    async def wait_ended(self) -> str: ...
+
+    async def stop(self) -> None: ...
