@@ -1,0 +1,100 @@
+"""What can be configured: one frozen tree, and the only reader of the environment.
+
+Every setting has a default with which Cupola works, so none is needed. A setting comes from a
+command's option, else from the environment variable `CUPOLA_` plus its name in capitals, else from
+its default. docs/reference/settings.md describes each; a test compares the two.
+"""
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from cupola.kit.errors import Invalid
+
+PREFIX = "CUPOLA_"
+_KIB = 1024
+_MIB = 1024 * _KIB
+
+
+class Settings(BaseSettings):
+    """One installation's configuration, checked as a whole and never changed afterwards."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    home: Path = Field(default_factory=lambda: platformdirs.user_data_path("cupola"))
+    """The folder that holds all state."""
+    host: str = "127.0.0.1"
+    """The address to listen on. The default is reachable from this machine only."""
+    port: int = Field(default=8100, ge=0, le=65535)
+    """The port to listen on; 0 takes any free one."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """What the log file in the home keeps."""
+    max_body: int = Field(default=8 * _MIB, ge=_KIB)
+    """Bytes of a request's body; a larger one is refused with 413."""
+    body_timeout: float = Field(default=30.0, gt=0)
+    """Seconds in which a request's body must have arrived."""
+    engine_slots: int = Field(default=16, ge=1, le=256)
+    """Generations that one replica runs at once; further ones wait for a slot."""
+    engine_threads: int = Field(default=0, ge=0, le=1024)
+    """Threads of one engine; 0 takes as many as this process may use cores."""
+    engine_context: int = Field(default=0, ge=0)
+    """Tokens of prompt and completion in one slot; 0 takes the model's own length."""
+
+    @field_validator("home")
+    @classmethod
+    def _make_absolute(cls, home: Path) -> Path:
+        return home.expanduser().absolute()
+
+    @property
+    def threads(self) -> int:
+        """Threads of one engine, counted."""
+        return self.engine_threads or _usable_cores()
+
+
+def load_settings(**options: Any) -> Settings:
+    """The settings; an option that is not None goes before the environment.
+
+    Raises:
+        Invalid: A value is not usable, or a variable's name is nearly, but not quite, a setting's.
+    """
+    _refuse_near_misses(os.environ)
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise Invalid(_describe(error)) from None
+
+
+def _refuse_near_misses(environment: Mapping[str, str]) -> None:
+    """A misspelt variable would otherwise be ignored in silence."""
+    known = [PREFIX + name.upper() for name in Settings.model_fields]
+    for name in environment:
+        if not name.upper().startswith(PREFIX) or name.upper() in known:
+            continue
+        if nearest := difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.85):
+            raise Invalid(
+                f"The environment variable {name} is not a setting. Did you mean {nearest[0]}?"
+            )
+
+
+def _describe(error: ValidationError) -> str:
+    """All faults at once, each with the variable that may be the cause."""
+    faults = [
+        f"{'.'.join(map(str, fault['loc']))} (option or {PREFIX}{str(fault['loc'][0]).upper()}): "
+        f"{fault['msg']}, not {fault['input']!r}."
+        for fault in error.errors()
+    ]
+    return "These settings cannot be used:\n  " + "\n  ".join(faults)
+
+
+def _usable_cores() -> int:
+    """Cores this process may run on, which containers and taskset make fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,1 @@
+"""What Cupola tells about itself while it runs. So far: a log, in `log`."""
