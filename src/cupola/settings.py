@@ -22,12 +22,17 @@ _KIB = 1024
 _MIB = 1024 * _KIB
 
 
+def default_home() -> Path:
+    """The platform's folder for a person's application data."""
+    return platformdirs.user_data_path("cupola")
+
+
 class Settings(BaseSettings):
     """One installation's configuration, checked as a whole and never changed afterwards."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
-    home: Path = Field(default_factory=lambda: platformdirs.user_data_path("cupola"))
+    home: Path = Field(default_factory=default_home)
     """The folder that holds all state."""
     host: str = "127.0.0.1"
     """The address to listen on. The default is reachable from this machine only."""

@@ -33,9 +33,7 @@ class Database:
 
 
 def _open(file: Path) -> AsyncEngine:
-    engine = create_async_engine(
-        f"sqlite+aiosqlite:///{file}", connect_args={"timeout": _PATIENCE}
-    )
+    engine = create_async_engine(f"sqlite+aiosqlite:///{file}", connect_args={"timeout": _PATIENCE})
     event.listen(engine.sync_engine, "connect", _configure)
     return engine
 

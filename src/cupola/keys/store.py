@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from cupola.keys.model import SECRET_BYTES
@@ -45,7 +46,5 @@ class SecretFile:
             draft.unlink()
 
     def _publish(self, draft: Path) -> None:
-        try:
+        with suppress(FileExistsError):  # another process was first, and its secret is the one
             self._path.hardlink_to(draft)
-        except FileExistsError:
-            pass  # another process was first, and its secret is the one

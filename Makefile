@@ -1,0 +1,69 @@
+# Everything a person or a build runs. `make` alone lists the targets.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+JS := tests/clients/js
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check format bench eval-pilot train-pilot stamp lock clean
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/run.stamp ## Make .venv with all that running Cupola needs
+
+run: $(VENV)/run.stamp ## Start Cupola (set up first if need be)
+	@exec $(BIN)/cupola up
+
+test: $(VENV)/dev.stamp ## Run all tests
+	$(BIN)/python -m pytest
+
+check: $(VENV)/dev.stamp ## Check style, types and architecture
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/dev.stamp ## Put every file into the house's form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/dev.stamp ## Measure speed; results go to bench/results
+	$(BIN)/python -m bench
+
+eval-pilot: $(VENV)/dev.stamp ## Ask the included model its held-out questions, through an endpoint
+	$(BIN)/python -m pilot.evaluate
+
+train-pilot: $(VENV)/pilot.stamp ## Train the included model again (hours on two cores)
+	$(BIN)/python -m pilot.train
+
+stamp: $(VENV)/run.stamp ## Write size and checksum of the shipped weights into the catalog
+	$(BIN)/python scripts/stamp_weights.py
+
+lock: ## Resolve the requirements again (needs uv)
+	@scripts/lock_requirements
+
+clean: ## Remove everything that make made
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(JS)/node_modules
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp is newer than what it was made from, so the next `make run` starts at once.
+
+$(VENV)/run.stamp: requirements/run.txt pyproject.toml | $(BIN)/python
+	$(PIP) install --require-hashes -r requirements/run.txt
+	$(PIP) install --no-build-isolation --no-deps --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: requirements/dev.txt pyproject.toml | $(BIN)/python
+	$(PIP) install --require-hashes -r requirements/dev.txt
+	$(PIP) install --no-build-isolation --no-deps --editable .
+	@touch $@ $(VENV)/run.stamp
+
+$(VENV)/pilot.stamp: $(VENV)/dev.stamp
+	$(PIP) install --editable '.[pilot]'
+	@touch $@
+
+$(BIN)/python:
+	@scripts/make_venv $(VENV)

@@ -1,0 +1,5 @@
+"""`python -m cupola` is the command `cupola`."""
+
+from cupola.cli.main import main
+
+main()

@@ -1,0 +1,92 @@
+"""A home as the commands see it: its state from the files, the rest from the server if one runs."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Self, TypeVar
+from urllib.parse import urlsplit
+
+from cupola.app import State, open_catalog, open_state
+from cupola.catalog.service import Catalog
+from cupola.deployments.model import Endpoint, EndpointState
+from cupola.deployments.schemas import (
+    EndpointDetail,
+    EndpointSummary,
+    detail,
+    get_keys,
+    summarise,
+)
+from cupola.home import Home, RunningServer
+from cupola.http.server import base_url
+from cupola.kit.clock import SystemClock
+from cupola.settings import Settings, load_settings
+
+T = TypeVar("T")
+
+_PATIENCE = 2.0
+"""Seconds for a server on the same machine to say how an endpoint is."""
+
+
+class Installation:
+    """One home, and the server on it if there is one."""
+
+    def __init__(self, settings: Settings, server: RunningServer | None) -> None:
+        self.settings = settings
+        self.server = server
+
+    @classmethod
+    def open(cls, home: Path | None) -> Self:
+        settings = load_settings(home=home)
+        return cls(settings, Home(settings.home).find_server())
+
+    def list_endpoints(self) -> Sequence[EndpointSummary]:
+        async def read(state: State) -> Sequence[EndpointSummary]:
+            return [self._summarise(each) for each in await state.endpoints.list_endpoints()]
+
+        return self._read(read)
+
+    def get_endpoint(self, name: str) -> EndpointDetail:
+        """Raises: NotFound, with the names there are."""
+
+        async def read(state: State) -> EndpointDetail:
+            endpoint = await state.endpoints.get_endpoint(name)
+            return detail(self._summarise(endpoint), get_keys(endpoint, state.keys))
+
+        return self._read(read)
+
+    def _summarise(self, endpoint: Endpoint) -> EndpointSummary:
+        settings = self.settings
+        url = self.server.url if self.server else base_url(settings.host, settings.port)
+        return summarise(endpoint, self._find_state(endpoint), url)
+
+    def _find_state(self, endpoint: Endpoint) -> EndpointState:
+        if self.server is None:
+            return EndpointState.STOPPED
+        healthy = _is_healthy(f"{self.server.url}/endpoints/{endpoint.name}/")
+        return EndpointState.READY if healthy else EndpointState.STARTING
+
+    def _read(self, read: Callable[[State], Awaitable[T]]) -> T:
+        async def open_and_read() -> T:
+            async with open_state(self.settings, SystemClock()) as state:
+                return await read(state)
+
+        return asyncio.run(open_and_read())
+
+
+def open_own_catalog() -> Catalog:
+    """The catalog as the home of this environment completes it."""
+    return open_catalog(Home(load_settings().home))
+
+
+def _is_healthy(url: str) -> bool:
+    address = urlsplit(url)
+    connection = HTTPConnection(str(address.hostname), address.port, timeout=_PATIENCE)
+    try:
+        connection.request("GET", address.path)
+        return connection.getresponse().status == HTTPStatus.OK
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()

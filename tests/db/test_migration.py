@@ -1,0 +1,68 @@
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
+
+from cupola.db import migration
+from cupola.db.migration import HEAD, SchemaTooNew, ensure_schema, find_revision
+from cupola.db.tables import metadata
+
+
+def test_new_database_has_the_newest_schema(tmp_path: Path):
+    """A first start makes the database; a second finds nothing to do."""
+    file = tmp_path / "cupola.db"
+    ensure_schema(file)
+
+    assert find_revision(file) == HEAD
+
+
+def test_head_is_the_newest_revision():
+    """`HEAD` was not forgotten when a revision was added."""
+    folder = str(Path(migration.__file__).with_name("migrations"))
+
+    assert ScriptDirectory(folder).get_current_head() == HEAD
+
+
+def test_migrations_make_the_tables_of_the_code(tmp_path: Path):
+    """`tables` and the revisions describe the same schema."""
+    ensure_schema(tmp_path / "cupola.db")
+    engine = create_engine(f"sqlite:///{tmp_path / 'cupola.db'}")
+    with engine.connect() as connection:
+        differences = compare_metadata(MigrationContext.configure(connection), metadata)
+    engine.dispose()
+
+    assert differences == []
+
+
+def test_later_schema_is_refused(tmp_path: Path):
+    """A home that a later version wrote is left alone, with a message that says so."""
+    file = tmp_path / "cupola.db"
+    ensure_schema(file)
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.commit()
+
+    with pytest.raises(SchemaTooNew, match="written by a later version"):
+        ensure_schema(file)
+
+
+def test_current_schema_needs_no_alembic(tmp_path: Path):
+    """An ordinary start does not pay for importing the migration tool."""
+    file = tmp_path / "cupola.db"
+    ensure_schema(file)
+    script = (
+        "import sys; from pathlib import Path; from cupola.db.migration import ensure_schema;"
+        "ensure_schema(Path(sys.argv[1])); print('alembic' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(file)], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout == "False\n"

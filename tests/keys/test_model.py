@@ -1,0 +1,52 @@
+import string
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cupola.keys.model import derive, digest
+
+SECRET = bytes(range(32))
+
+
+def test_same_inputs_same_key():
+    """A restart shows the keys that were handed out before it."""
+    assert derive(SECRET, "pilot", "primary", 1) == derive(SECRET, "pilot", "primary", 1)
+
+
+def test_keys_are_pinned():
+    """A new version of Cupola must not change the keys that callers hold."""
+    assert derive(SECRET, "pilot", "primary", 1) == "IPAxvuR5VcQ42AGb4eSfFYG9Ea6A1CrS"
+
+
+@given(secret=st.binary(min_size=32, max_size=32), name=st.text(), generation=st.integers(1, 9999))
+def test_form_of_a_key(secret: bytes, name: str, generation: int):
+    """A key is 32 characters that need no quoting anywhere."""
+    key = derive(secret, name, "secondary", generation)
+
+    assert len(key) == 32
+    assert set(key) <= set(string.ascii_letters + string.digits)
+
+
+def test_every_input_counts():
+    """Another installation, endpoint, slot or generation has another key."""
+    keys = {
+        derive(SECRET, "pilot", "primary", 1),
+        derive(bytes(32), "pilot", "primary", 1),
+        derive(SECRET, "pilot2", "primary", 1),
+        derive(SECRET, "pilot", "secondary", 1),
+        derive(SECRET, "pilot", "primary", 2),
+        derive(SECRET, "pilot", "primary", 21),
+    }
+
+    assert len(keys) == 6
+
+
+@given(text=st.text(st.characters(), max_size=200))
+def test_any_text_has_a_digest(text: str):
+    """Whatever a caller sends as a key can be looked up, so that it is refused in good order."""
+    assert len(digest(SECRET, text)) == 32
+
+
+def test_digest_belongs_to_the_installation():
+    """A table of digests is of no use with another secret."""
+    assert digest(SECRET, "key") != digest(bytes(32), "key")

@@ -1,0 +1,110 @@
+"""A real Cupola in a process of its own, as tests start, ask and end it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+START_LIMIT = 60.0
+"""Seconds; a start takes one or two, but the machine may be busy with something else."""
+STOP_LIMIT = 10.0
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server that answers, and the key of its first endpoint."""
+
+    url: str
+    target_uri: str
+    key: str
+    home: Path
+    pid: int
+    port: int
+
+
+class Cupola:
+    """The process of one `cupola up` on a free port."""
+
+    def __init__(self, home: Path, *options: str) -> None:
+        self.home = home
+        self.ready_file = home.with_name(f"{home.name}.ready")
+        self.output = home.with_name(f"{home.name}.out")
+        with self.output.open("w") as output:
+            self.process = subprocess.Popen(
+                [*command("up", home), "--port", "0", "--ready-file", str(self.ready_file)]
+                + list(options),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=environment(),
+                start_new_session=True,
+            )
+
+    def wait_ready(self) -> Running:
+        """Once the ready file is there; fails with what the process printed."""
+        deadline = time.monotonic() + START_LIMIT
+        while not self.ready_file.exists():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"cupola up is not ready:\n{self.output.read_text()}")
+            time.sleep(0.02)
+        return self._describe()
+
+    def stop(self, number: int = signal.SIGINT) -> int:
+        """Send a signal and wait; the exit status."""
+        self.process.send_signal(number)
+        return self.process.wait(STOP_LIMIT)
+
+    def _describe(self) -> Running:
+        server = json.loads(self.ready_file.read_text())
+        endpoint = run_json("endpoints", "show", "pilot", home=self.home)
+        return Running(
+            url=server["url"],
+            target_uri=endpoint["target_uri"],
+            key=endpoint["primary_key"],
+            home=self.home,
+            pid=server["pid"],
+            port=int(server["url"].rpartition(":")[2]),
+        )
+
+
+@contextmanager
+def cupola(home: Path, *options: str) -> Iterator[Cupola]:
+    """`cupola up` while the block runs; ended by force if it has not ended by itself."""
+    started = Cupola(home, *options)
+    try:
+        yield started
+    finally:
+        if started.process.poll() is None:
+            started.process.terminate()
+            started.process.wait(STOP_LIMIT)
+
+
+def command(name: str, home: Path) -> list[str]:
+    return [sys.executable, "-m", "cupola", *name.split(), "--home", str(home)]
+
+
+def environment() -> dict[str, str]:
+    """That of the tests, without settings a developer may have made for a Cupola of their own."""
+    return {name: text for name, text in os.environ.items() if not name.startswith("CUPOLA_")}  # noqa: TID251  for a child
+
+
+def run_json(*words: str, home: Path) -> Any:
+    """What a command prints with `--json`."""
+    line = [*command(" ".join(words[:2]), home), *words[2:], "--json"]
+    done = subprocess.run(line, capture_output=True, text=True, check=True, env=environment())
+    return json.loads(done.stdout)
+
+
+def find_processes(group: int) -> list[str]:
+    """Command lines of the live processes in a session, by its leader's id."""
+    listing = subprocess.run(
+        ["ps", "-s", str(group), "-o", "stat=,args="], capture_output=True, text=True, check=False
+    )
+    lines = [line.split(maxsplit=1) for line in listing.stdout.splitlines()]
+    return [args for state, args in lines if not state.startswith("Z")]
