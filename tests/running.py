@@ -38,8 +38,11 @@ class Cupola:
         self.output = home.with_name(f"{home.name}.out")
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
-                [*command("up", home), "--port", "0", "--ready-file", str(self.ready_file)]
-                + list(options),
+                [
+                    *command("up", home),
+                    *("--port", "0", "--ready-file", str(self.ready_file)),
+                    *options,
+                ],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=environment(),

@@ -29,8 +29,9 @@ from cupola.deployments.schemas import EndpointDetail, detail, get_keys, summari
 from cupola.deployments.service import Endpoints
 from cupola.deployments.store import SqlEndpoints
 from cupola.engines.llamacpp import LlamaCppReplica
-from cupola.gateway.app import Gateway, Limits
+from cupola.gateway.app import Gateway
 from cupola.gateway.directory import Directory, Served, Snapshot
+from cupola.gateway.limits import Limits
 from cupola.home import Home, RunningServer, write_whole
 from cupola.http.client import Client, Tcp
 from cupola.http.connection import Broken
@@ -121,7 +122,7 @@ async def serve(
             Directory(_take_snapshot(deployments, state.keys)),
             state.keys.digest,
             clock,
-            Limits(body=settings.max_body, body_seconds=settings.body_timeout),
+            Limits(body_bytes=settings.max_body, body_seconds=settings.body_timeout),
         )
         server = Server(gateway, socket)
         note = RunningServer(os.getpid(), url_of(socket), __version__)

@@ -1,0 +1,77 @@
+import re
+from pathlib import Path
+
+import platformdirs
+import pytest
+
+from cupola.kit.errors import Invalid
+from cupola.settings import PREFIX, Settings, load_settings
+
+REFERENCE = Path(__file__).parent.parent / "docs" / "reference" / "settings.md"
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch):
+    for name in Settings.model_fields:
+        monkeypatch.delenv(PREFIX + name.upper(), raising=False)
+
+
+def test_defaults_need_no_configuration():
+    """Without any setting Cupola serves this machine only, and keeps its data with the user's."""
+    settings = load_settings()
+
+    assert settings.host == "127.0.0.1"
+    assert settings.home == platformdirs.user_data_path("cupola")
+
+
+def test_environment_goes_before_default(monkeypatch: pytest.MonkeyPatch):
+    """`CUPOLA_PORT` sets the port."""
+    monkeypatch.setenv("CUPOLA_PORT", "8123")
+
+    assert load_settings().port == 8123
+
+
+def test_option_goes_before_environment(monkeypatch: pytest.MonkeyPatch):
+    """What is typed wins; an option that was not given does not count."""
+    monkeypatch.setenv("CUPOLA_PORT", "8123")
+
+    assert load_settings(port=9000).port == 9000
+    assert load_settings(port=None).port == 8123
+
+
+def test_home_may_be_relative(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """`--home demo` means a folder here, also for the engine, which may run elsewhere."""
+    monkeypatch.chdir(tmp_path)
+
+    assert load_settings(home=Path("demo")).home == tmp_path / "demo"
+
+
+def test_all_faults_are_reported_at_once(monkeypatch: pytest.MonkeyPatch):
+    """One run shows every value to mend, each with its variable."""
+    monkeypatch.setenv("CUPOLA_PORT", "high")
+    monkeypatch.setenv("CUPOLA_ENGINE_SLOTS", "0")
+
+    with pytest.raises(Invalid, match=r"(?s)CUPOLA_PORT.*'high'.*CUPOLA_ENGINE_SLOTS.*'0'"):
+        load_settings()
+
+
+def test_misspelt_variable_is_refused(monkeypatch: pytest.MonkeyPatch):
+    """A setting with a slip of the pen is not ignored in silence."""
+    monkeypatch.setenv("CUPOLA_ENGINE_SLOT", "4")
+
+    with pytest.raises(Invalid, match=r"CUPOLA_ENGINE_SLOT is not a setting.*CUPOLA_ENGINE_SLOTS"):
+        load_settings()
+
+
+def test_foreign_variable_is_ignored(monkeypatch: pytest.MonkeyPatch):
+    """A key kept in the shell for samples disturbs nobody."""
+    monkeypatch.setenv("CUPOLA_KEY", "secret")
+
+    assert load_settings().port == Settings.model_fields["port"].default
+
+
+def test_every_setting_is_documented():
+    """docs/reference/settings.md has a row for each setting, and none besides."""
+    documented = re.findall(r"^\| `(CUPOLA_[A-Z_]+)`", REFERENCE.read_text("utf-8"), re.MULTILINE)
+
+    assert sorted(documented) == sorted(PREFIX + name.upper() for name in Settings.model_fields)
