@@ -11,6 +11,7 @@
     ├── Unauthenticated    no key, or not one we know
     ├── Forbidden          the key is good, but not for this
     ├── NotFound           it does not exist, or this caller may not know that it does
+    ├── WrongMethod        it exists, but cannot be used this way
     ├── Conflict           it exists already, or changed meanwhile
     ├── RateLimited        the caller must wait; `retry_after` says how long
     ├── Filtered           content safety refused it
@@ -21,7 +22,7 @@ Each wire dialect has one table from `Kind` to its own status and body; nothing 
 platform knows a status code.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import ClassVar
 
@@ -39,6 +40,7 @@ class Kind(StrEnum):
     UNAUTHENTICATED = "unauthenticated"
     FORBIDDEN = "forbidden"
     NOT_FOUND = "not_found"
+    WRONG_METHOD = "wrong_method"
     CONFLICT = "conflict"
     RATE_LIMITED = "rate_limited"
     FILTERED = "filtered"
@@ -90,6 +92,7 @@ class Malformed(Invalid):
     Args:
         code: What is wrong, in the vocabulary of pydantic's error types (`missing`,
             `json_invalid`, `string_type` ...), which clients of the Azure API know.
+        context: What the rule compared with, as pydantic's `ctx`: `{"le": 1.0}`.
     """
 
     kind = Kind.MALFORMED
@@ -99,12 +102,14 @@ class Malformed(Invalid):
         public: str,
         *,
         code: str = "value_error",
+        context: Mapping[str, object] | None = None,
         private: str = "",
         path: Sequence[str | int] = (),
         value: object = None,
     ) -> None:
         super().__init__(public, private=private, path=path, value=value)
         self.code = code
+        self.context = context or {}
 
 
 class ExtraField(Invalid):
@@ -153,6 +158,12 @@ class NotFound(CupolaError):
     """It does not exist, or this caller may not know that it does."""
 
     kind = Kind.NOT_FOUND
+
+
+class WrongMethod(CupolaError):
+    """It exists, but cannot be used this way."""
+
+    kind = Kind.WRONG_METHOD
 
 
 class Conflict(CupolaError):
