@@ -1,0 +1,178 @@
+"""The inference plane's face: a bare ASGI application, which alone knows of HTTP methods.
+
+No framework stands between the server and the stages of a request, because one costs more than all
+stages together. Errors raised anywhere below become replies here, in the dialect of the route.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs
+
+from msgspec.json import encode
+
+from cupola.gateway.address import POSTED, Address, Resource
+from cupola.gateway.authenticate import (
+    authenticate,
+    choose_served,
+    find_served,
+    list_served,
+)
+from cupola.gateway.chat import Chat
+from cupola.gateway.directory import Directory, Served
+from cupola.gateway.exchange import Exchange
+from cupola.gateway.limits import Limits
+from cupola.gateway.models import describe_model, get_model, list_models
+from cupola.gateway.openapi import describe_endpoint
+from cupola.gateway.page import POLICY, render_page
+from cupola.gateway.usage import UsageCount, UsageTotals
+from cupola.http.asgi import ClientGone, Receive, Scope, Send
+from cupola.ids import EndpointName
+from cupola.kit.clock import Clock
+from cupola.kit.errors import CupolaError, NotFound, WrongMethod
+
+_TEXT = b"text/plain; charset=utf-8"
+_HTML = b"text/html; charset=utf-8"
+_PAGE_POLICY = (b"content-security-policy", POLICY.encode())
+
+_log = logging.getLogger(__name__)
+
+
+class Gateway:
+    """Serves every endpoint of the directory.
+
+    Args:
+        digest: Key -> what the directory knows it by.
+    """
+
+    def __init__(
+        self,
+        directory: Directory,
+        authenticator: Callable[[str], bytes],
+        clock: Clock,
+        limits: Limits | None = None,
+    ) -> None:
+        self._directory = directory
+        self._digest = authenticator
+        self._usage = UsageCount()
+        self._chat = Chat(directory, authenticator, clock, limits or Limits(), self._usage)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await _decline(scope, send)
+            return
+        exchange = Exchange(scope, receive, send)
+        try:
+            await self._serve(exchange)
+        except ClientGone:
+            _log.debug("%s: the caller hung up.", exchange.id)
+        except CupolaError as error:
+            if error.private:
+                _log.warning("%s: %s", exchange.id, error.private)
+            await exchange.refuse(error)
+        except Exception:  # noqa: BLE001 (the HTTP edge: logged with its trace, told as a 500)
+            await _fail(exchange)
+
+    def statistics(self) -> UsageTotals:
+        """What was used since the process started."""
+        return self._usage.statistics()
+
+    async def _serve(self, exchange: Exchange) -> None:
+        address = exchange.address
+        if address is None:
+            raise NotFound(f"There is nothing at '{exchange.path[:200]}'.")
+        if exchange.method == "POST" and address.resource in POSTED:
+            await self._chat.answer(exchange, address)
+        elif exchange.method in ("GET", "HEAD") and address.resource not in POSTED:
+            await self._show(exchange, address)
+        else:
+            await _refuse_method(exchange, address)
+
+    async def _show(self, exchange: Exchange, address: Address) -> None:
+        """Reply to a GET."""
+        match address.resource:
+            case Resource.LIVENESS:
+                await exchange.reply(b"ok", kind=_TEXT)
+            case Resource.READINESS:
+                await self._show_readiness(exchange)
+            case Resource.ENDPOINT_HEALTH:
+                await _show_health(exchange, self._public(address))
+            case Resource.OPENAPI:
+                document = describe_endpoint(self._public(address), _root(exchange))
+                await exchange.reply(encode(document))
+            case Resource.DOCS:
+                page = render_page(describe_endpoint(self._public(address), _root(exchange)))
+                await exchange.reply(page.encode(), kind=_HTML, headers=(_PAGE_POLICY,))
+            case _:
+                await exchange.reply(encode(self._describe(exchange, address)))
+
+    def _describe(self, exchange: Exchange, address: Address) -> dict[str, Any]:
+        """What only a caller with a key may know."""
+        snapshot = self._directory.snapshot
+        allowed = authenticate(exchange.headers, snapshot, self._digest)
+        if address.endpoint is not None:
+            served = [find_served(snapshot, allowed, address.endpoint)]
+        else:
+            served = list_served(snapshot, allowed)
+        if address.resource is Resource.MODELS:
+            return list_models(served)
+        if address.resource is Resource.MODEL:
+            return get_model(served, address.model)
+        if address.endpoint is None:
+            asked = parse_qs(exchange.query.decode("latin-1")).get("model", [None])[0]
+            served = [choose_served(snapshot, allowed, asked)]
+        return describe_model(served[0])
+
+    def _public(self, address: Address) -> Served:
+        """The endpoint, for what needs no key: its health and its documentation."""
+        name = address.endpoint or EndpointName("")
+        served = self._directory.snapshot.endpoints.get(name)
+        if served is None:
+            raise NotFound(f"There is no endpoint '{name[:64]}'.")
+        return served
+
+    async def _show_readiness(self, exchange: Exchange) -> None:
+        """Ready if some endpoint is, or if there is none to be ready."""
+        endpoints = self._directory.snapshot.endpoints.values()
+        if not endpoints or any(served.pool.ready() for served in endpoints):
+            await exchange.reply(b"ready", kind=_TEXT)
+        else:
+            await exchange.reply(b"No endpoint is ready yet.", status=503, kind=_TEXT)
+
+
+async def _show_health(exchange: Exchange, served: Served) -> None:
+    if served.pool.ready():
+        await exchange.reply(b"healthy", kind=_TEXT)
+    else:
+        await exchange.reply(served.pool.reason().encode(), status=503, kind=_TEXT)
+
+
+async def _refuse_method(exchange: Exchange, address: Address) -> None:
+    allowed = b"POST, OPTIONS" if address.resource in POSTED else b"GET, HEAD, OPTIONS"
+    if exchange.method == "OPTIONS":
+        await exchange.reply(b"", status=204, headers=((b"allow", allowed),))
+        return
+    error = WrongMethod(f"{exchange.method[:20]} is not possible here; {allowed.decode()} are.")
+    await exchange.refuse(error, headers=((b"allow", allowed),))
+
+
+async def _fail(exchange: Exchange) -> None:
+    """The last resort: a fault of ours, told with the number under which it is logged."""
+    _log.exception("%s: %s %s failed.", exchange.id, exchange.method, exchange.path)
+    if not exchange.started:
+        await exchange.refuse(
+            CupolaError(f"Something went wrong on our side. The log has it as {exchange.id}.")
+        )
+
+
+async def _decline(scope: Scope, send: Send) -> None:
+    """Whatever is not HTTP. A server that asks about its life cycle takes the error as a no."""
+    if scope["type"] != "websocket":
+        raise NotImplementedError(scope["type"])
+    await send({"type": "websocket.close", "code": 1000})
+
+
+def _root(exchange: Exchange) -> str:
+    """The endpoint's URL as the caller wrote it: everything before the document's own name."""
+    host = exchange.headers.get(b"host", b"localhost").decode("latin-1")
+    return f"http://{host}{exchange.path.rstrip('/').rpartition('/')[0]}"

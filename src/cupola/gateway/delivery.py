@@ -1,0 +1,105 @@
+"""What the relay decides, done: a whole reply, or a stream of chunks."""
+
+from typing import Protocol, assert_never
+
+from cupola.gateway.exchange import Exchange
+from cupola.gateway.relay import Hold, Refuse, Send, SendHead
+from cupola.gateway.reply import Fold, name_call
+from cupola.http.asgi import end_stream, send_piece
+from cupola.kit.errors import CupolaError
+from cupola.wire.canonical import Call, Delta, Event, Failed, Finish
+from cupola.wire.completion import Chunks, Head, Style, encode_reply
+
+
+class Delivery(Protocol):
+    """Where the relay's outputs go."""
+
+    def take(self, output: SendHead | Hold | Send | Refuse) -> None:
+        """Note what must be sent."""
+        ...
+
+    async def flush(self) -> None:
+        """Send what may be sent by now."""
+        ...
+
+    async def close(self) -> None:
+        """Send the rest. Raises the error that the relay refused with."""
+        ...
+
+
+class WholeDelivery:
+    """Holds everything back until the answer is complete."""
+
+    def __init__(self, exchange: Exchange, head: Head, style: Style) -> None:
+        self._exchange, self._head, self._style = exchange, head, style
+        self._fold = Fold()
+        self._end: Finish | None = None
+        self._error: CupolaError | None = None
+
+    def take(self, output: SendHead | Hold | Send | Refuse) -> None:
+        if isinstance(output, Hold):
+            self._fold.add(output.event)
+        elif isinstance(output, Send) and isinstance(output.event, Finish):
+            self._end = output.event
+        elif isinstance(output, Refuse):
+            self._error = output.error
+
+    async def flush(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        if self._error is not None:
+            raise self._error
+        if self._end is not None:
+            reply = self._fold.finish(self._end)
+            await self._exchange.reply(encode_reply(self._head, reply, self._style))
+
+
+class StreamDelivery:
+    """Sends chunks as they come, those that are ready together in one write."""
+
+    def __init__(self, exchange: Exchange, head: Head, style: Style) -> None:
+        self._exchange = exchange
+        self._chunks = Chunks(head, style)
+        self._buffer: list[bytes] = []
+        self._error: CupolaError | None = None
+
+    def take(self, output: SendHead | Hold | Send | Refuse) -> None:
+        if isinstance(output, Send):
+            self._buffer.append(self._chunk(output.event))
+        elif isinstance(output, SendHead):
+            self._buffer.append(self._chunks.first())
+        elif isinstance(output, Refuse):
+            self._error = output.error
+
+    async def flush(self) -> None:
+        if self._buffer:
+            await self._start()
+            await send_piece(self._exchange.send, self._drain())
+
+    async def close(self) -> None:
+        if self._error is not None:
+            raise self._error
+        await self._start()
+        await end_stream(self._exchange.send, self._drain())
+
+    async def _start(self) -> None:
+        if not self._exchange.started:
+            await self._exchange.start_stream()
+
+    def _drain(self) -> bytes:
+        gathered, self._buffer = self._buffer, []
+        return gathered[0] if len(gathered) == 1 else b"".join(gathered)
+
+    def _chunk(self, event: Event) -> bytes:
+        match event:
+            case Delta():
+                return self._chunks.text(event.text)
+            case Call():
+                return self._chunks.call(name_call(event))
+            case Finish():
+                return self._chunks.last(event.reason, event.usage)
+            case Failed():
+                return self._chunks.failed(event.error)
+            case _:
+                assert_never(event)

@@ -1,0 +1,88 @@
+"""Which dialect a route speaks: how its bodies are read, its replies styled, its errors written.
+
+`/v1` serves two kinds of clients on one path, OpenAI's and Mistral's. It knows the names of both;
+usage goes where Mistral puts it unless the body asks for it as OpenAI's do; faults of the body are
+the list that Mistral's client parses, all other errors the object that OpenAI's reads.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cupola.gateway.address import V1, Address, Resource
+from cupola.gateway.authenticate import Headers
+from cupola.kit.errors import CupolaError
+from cupola.wire import chat
+from cupola.wire.azure import decode as azure_decode
+from cupola.wire.azure import encode as azure_encode
+from cupola.wire.azure import errors as azure_errors
+from cupola.wire.canonical import ChatRequest
+from cupola.wire.completion import Style
+from cupola.wire.fields import Field
+from cupola.wire.mistral import decode as mistral_decode
+from cupola.wire.mistral import encode as mistral_encode
+from cupola.wire.mistral import errors as mistral_errors
+from cupola.wire.openai import decode as openai_decode
+from cupola.wire.openai import encode as openai_encode
+from cupola.wire.openai import errors as openai_errors
+from cupola.wire.refusal import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What one route speaks."""
+
+    fields: Mapping[str, Field]
+    """The names it knows, also for its OpenAPI document."""
+    read: Callable[[Mapping[str, Any], Headers], ChatRequest]
+    style: Callable[[ChatRequest], Style]
+    refuse: Callable[[CupolaError], Refusal]
+
+
+_EXTRA = {**openai_decode.FIELDS, **mistral_decode.FIELDS}
+_FOUNDRY = {**mistral_decode.FIELDS, **azure_decode.FIELDS}
+_V1 = {**_EXTRA, **chat.FIELDS}
+
+
+def _policy(headers: Headers) -> str | None:
+    value = headers.get(azure_decode.HEADER.encode())
+    return None if value is None else value.decode("latin-1")
+
+
+def _read_azure(body: Mapping[str, Any], headers: Headers) -> ChatRequest:
+    return azure_decode.decode(body, _policy(headers), azure_decode.FIELDS, _EXTRA)
+
+
+def _read_foundry(body: Mapping[str, Any], headers: Headers) -> ChatRequest:
+    return azure_decode.decode(body, _policy(headers), _FOUNDRY, _EXTRA)
+
+
+def _read_v1(body: Mapping[str, Any], headers: Headers) -> ChatRequest:
+    return chat.read_chat(body, _V1)
+
+
+def _style_azure(request: ChatRequest) -> Style:
+    return azure_encode.STYLE
+
+
+def _style_v1(request: ChatRequest) -> Style:
+    return openai_encode.STYLE if request.include_usage else mistral_encode.STYLE
+
+
+def _refuse_v1(error: CupolaError) -> Refusal:
+    listed = error.kind in mistral_errors.LISTED
+    return mistral_errors.refuse(error) if listed else openai_errors.refuse(error)
+
+
+AZURE = Dialect(azure_decode.FIELDS, _read_azure, _style_azure, azure_errors.refuse)
+FOUNDRY = Dialect(_FOUNDRY, _read_foundry, _style_azure, azure_errors.refuse)
+OPEN = Dialect(_V1, _read_v1, _style_v1, _refuse_v1)
+
+_BY_RESOURCE = {Resource.CHAT_FOUNDRY: FOUNDRY, **dict.fromkeys(V1, OPEN)}
+
+
+def dialect_of(address: Address | None, path: str) -> Dialect:
+    """What is spoken at `address`; an unknown path is told so in the dialect it seems to mean."""
+    if address is None:
+        return OPEN if "/v1/" in path else AZURE
+    return _BY_RESOURCE.get(address.resource, AZURE)

@@ -1,0 +1,74 @@
+"""One HTTP request and its response, with the headers that every response carries."""
+
+from cupola.gateway.address import Address, resolve
+from cupola.gateway.dialects import Dialect, dialect_of
+from cupola.http.asgi import Header, Receive, Scope, Send, send_whole, start_stream
+from cupola.ids import new_reply_id
+from cupola.kit.errors import CupolaError, Kind
+
+JSON = b"application/json"
+_LONGEST_ECHO = 128
+_STREAM = (
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+)
+_UNREAD = frozenset((Kind.TOO_LARGE, Kind.TOO_SLOW))
+"""Errors that leave a body unread on the connection, which must therefore end."""
+_MAY_RETRY = frozenset((Kind.UNAVAILABLE, Kind.RATE_LIMITED))
+"""The Azure client for Python repeats any request refused with `retry-after`, up to ten times."""
+
+
+class Exchange:
+    """One request, and what has been sent in reply to it."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.id = new_reply_id()
+        """In `x-request-id` and, in a chat, the reply's id: one word to search logs for."""
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.query: bytes = scope.get("query_string", b"")
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.receive = receive
+        self.send = send
+        self.started = False
+        self.address: Address | None = resolve(self.path)
+        self.dialect: Dialect = dialect_of(self.address, self.path)
+
+    async def reply(
+        self,
+        body: bytes,
+        *,
+        status: int = 200,
+        kind: bytes = JSON,
+        headers: tuple[Header, ...] = (),
+    ) -> None:
+        """Send a whole response."""
+        self.started = True
+        await send_whole(
+            self.send, status, ((b"content-type", kind), *self._identity(), *headers), body
+        )
+
+    async def start_stream(self) -> None:
+        """Send the head of an event stream."""
+        self.started = True
+        await start_stream(self.send, (*_STREAM, *self._identity()))
+
+    async def refuse(self, error: CupolaError, headers: tuple[Header, ...] = ()) -> None:
+        """Send `error`, in the dialect of the route."""
+        refusal = self.dialect.refuse(error)
+        headers += ((b"x-ms-error-code", refusal.code.encode()),)
+        if error.kind is Kind.UNAUTHENTICATED:
+            headers += ((b"www-authenticate", b"Bearer"),)
+        if error.kind in _UNREAD:
+            headers += ((b"connection", b"close"),)
+        if error.retry_after is not None and error.kind in _MAY_RETRY:
+            headers += ((b"retry-after", b"%d" % max(1, round(error.retry_after))),)
+        await self.reply(refusal.body, status=refusal.status, headers=headers)
+
+    def _identity(self) -> tuple[Header, ...]:
+        ours = (b"x-request-id", self.id.encode())
+        theirs = self.headers.get(b"x-ms-client-request-id")
+        if theirs is None:
+            return (ours,)
+        return (ours, (b"x-ms-client-request-id", theirs[:_LONGEST_ECHO]))

@@ -1,0 +1,125 @@
+"""A model's chat template, compiled once: conversation -> prompt text.
+
+Templates come with model files, so they run in Jinja's sandbox, with what the transformers library
+offers them: `raise_exception`, `strftime_now`, `tojson` that leaves characters as they are, loop
+controls, and lines trimmed as it trims them.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, NoReturn
+
+from jinja2 import TemplateError
+from jinja2.runtime import LoopContext, Macro
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import Namespace
+
+from cupola.engines.port import Profile
+from cupola.gateway.inert import ControlText
+from cupola.kit.clock import Clock
+from cupola.kit.errors import Invalid, Unavailable
+
+Turn = Mapping[str, Any]
+"""A message as templates see it."""
+
+_PROBE = "\u2042 probe \u2042"
+_FAULTS = (TemplateError, TypeError, ValueError, LookupError, ArithmeticError, AttributeError)
+"""What a template that was not written for a conversation raises on it."""
+
+
+class Layout:
+    """How one model wants to be prompted."""
+
+    def __init__(self, profile: Profile, clock: Clock) -> None:
+        self.control = ControlText(profile.control_tokens)
+        self._constants = {"bos_token": profile.bos_token, "eos_token": profile.eos_token}
+        try:
+            self._template = _environment(clock).from_string(profile.chat_template)
+        except TemplateError as error:
+            raise Unavailable(
+                f"This model cannot be prompted: its chat template has a fault: {error}"
+            ) from None
+        # A ChainMap is copied for each rendering otherwise, at several times the price.
+        self._template.globals = dict(self._template.globals)
+        self.folds_system = not self._takes_system()
+
+    def render(
+        self, turns: Sequence[Turn], tools: Sequence[Mapping[str, Any]] | None, *, opening: bool
+    ) -> str:
+        """The prompt of a conversation.
+
+        Args:
+            opening: Whether the assistant's turn is opened; False if its text is to be continued.
+        """
+        try:
+            return self._template.render(
+                self._constants, messages=turns, tools=tools, add_generation_prompt=opening
+            )
+        except _FAULTS as error:
+            raise Invalid(
+                f"The model's chat template does not take this conversation: {error}",
+                path=("messages",),
+            ) from None
+        except RecursionError:
+            raise Invalid(
+                "The model's chat template does not end on this conversation.", path=("messages",)
+            ) from None
+
+    def _takes_system(self) -> bool:
+        """Whether a system message reaches the prompt; older templates refuse or lose it."""
+        turns = [{"role": "system", "content": _PROBE}, {"role": "user", "content": "Hi"}]
+        try:
+            return _PROBE in self.render(turns, None, opening=True)
+        except Invalid:
+            return False
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja's sandbox, quicker for the objects that templates themselves make.
+
+    The sandbox asks a dozen abstract classes about each attribute that is read, which made it half
+    the cost of a prompt. Namespaces and loops have no attribute, and macros no effect, to guard.
+    """
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        if type(obj) in (Namespace, LoopContext) and not attribute.startswith("_"):
+            try:
+                return getattr(obj, attribute)
+            except AttributeError:
+                return self.undefined(obj=obj, name=attribute)
+        return super().getattr(obj, attribute)
+
+    def is_safe_callable(self, obj: Any) -> bool:
+        return type(obj) is Macro or super().is_safe_callable(obj)
+
+
+def _environment(clock: Clock) -> _Sandbox:
+    sandbox = _Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
+    sandbox.filters["tojson"] = _to_json
+    sandbox.globals["raise_exception"] = _raise_exception
+    sandbox.globals["strftime_now"] = lambda form: datetime.fromtimestamp(
+        clock.now(), UTC
+    ).strftime(form)
+    return sandbox
+
+
+def _to_json(
+    value: Any,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
+    """Jinja's own filter writes `<` as `\\u003c` for HTML; models never saw that."""
+    return json.dumps(
+        value,
+        ensure_ascii=ensure_ascii,
+        indent=indent,
+        separators=separators,
+        sort_keys=sort_keys,
+    )
+
+
+def _raise_exception(message: str) -> NoReturn:
+    raise TemplateError(message)

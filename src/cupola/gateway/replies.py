@@ -1,0 +1,80 @@
+"""JSON Schemas of what the gateway replies, for OpenAPI documents."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def _object(**properties: Any) -> dict[str, Any]:
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+_TEXT = {"type": "string"}
+_COUNT = {"type": "integer", "minimum": 0}
+_REASON = {"type": "string", "enum": ["stop", "length", "tool_calls", "content_filter", "error"]}
+_CALLS = {"items": {"$ref": "#/components/schemas/ToolCall"}}
+_USAGE = {"$ref": "#/components/schemas/Usage"}
+
+_MESSAGE = _object(
+    role={"const": "assistant"}, content=_TEXT, tool_calls={"type": ["array", "null"], **_CALLS}
+)
+_DELTA = {
+    "type": "object",
+    "properties": {
+        "role": {"const": "assistant"},
+        "content": _TEXT,
+        "tool_calls": {"type": "array", **_CALLS},
+    },
+}
+_CHUNK = _object(
+    id=_TEXT,
+    object={"const": "chat.completion.chunk"},
+    created=_COUNT,
+    model=_TEXT,
+    choices={
+        "type": "array",
+        "items": _object(
+            index=_COUNT,
+            delta=_DELTA,
+            finish_reason={"oneOf": [_REASON, {"type": "null"}]},
+            logprobs={"type": "null"},
+        ),
+    },
+)
+_CHUNK["properties"] |= {
+    "usage": {**_USAGE, "description": "At the end only."},
+    "error": {**_object(code=_TEXT, message=_TEXT), "description": "With reason `error` only."},
+}
+
+SCHEMAS: Mapping[str, Any] = {
+    "Usage": _object(prompt_tokens=_COUNT, total_tokens=_COUNT, completion_tokens=_COUNT),
+    "ChatCompletion": _object(
+        id=_TEXT,
+        object={"const": "chat.completion"},
+        created=_COUNT,
+        model=_TEXT,
+        choices={
+            "type": "array",
+            "items": _object(
+                index=_COUNT, message=_MESSAGE, finish_reason=_REASON, logprobs={"type": "null"}
+            ),
+        },
+        usage=_USAGE,
+    ),
+    "ChatCompletionChunk": _CHUNK,
+    "ModelInfo": _object(model_name=_TEXT, model_type=_TEXT, model_provider_name=_TEXT),
+    "Model": _object(
+        id=_TEXT,
+        object={"const": "model"},
+        created=_COUNT,
+        owned_by=_TEXT,
+        capabilities={"type": "object", "additionalProperties": {"type": "boolean"}},
+        max_context_length=_COUNT,
+        aliases={"type": "array", "items": _TEXT},
+        type={"const": "base"},
+    ),
+    "ModelList": _object(
+        object={"const": "list"},
+        data={"type": "array", "items": {"$ref": "#/components/schemas/Model"}},
+    ),
+}
+"""Named as OpenAPI components."""

@@ -1,0 +1,115 @@
+"""ASGI, as far as a bare application needs it: read a body, answer, notice a hang-up."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from types import TracebackType
+from typing import Any, Self, TypeAlias
+
+from cupola.kit.errors import TooLarge, TooSlow
+from cupola.kit.tasks import supervise
+
+Message: TypeAlias = MutableMapping[str, Any]
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+Header: TypeAlias = tuple[bytes, bytes]
+
+
+class ClientGone(Exception):
+    """The caller hung up; there is nobody to tell anything."""
+
+
+async def read_body(receive: Receive, declared: bytes, *, limit: int, seconds: float) -> bytes:
+    """The request's body.
+
+    Args:
+        declared: The header `content-length`, if there is one.
+        limit: Bytes read at most; one that declares more is refused before any of it is read.
+        seconds: For all of it.
+    """
+    if declared.isdigit() and int(declared[:20]) > limit:
+        raise _too_large(limit)
+    try:
+        async with asyncio.timeout(seconds):
+            return await _gather(receive, limit)
+    except TimeoutError:
+        raise TooSlow(
+            f"The body did not arrive within {seconds:g} seconds. Send it faster."
+        ) from None
+
+
+async def _gather(receive: Receive, limit: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > limit:
+            raise _too_large(limit)
+        if not message.get("more_body", False):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"The body is larger than {limit} bytes. Send less, or raise the limit.")
+
+
+async def send_whole(send: Send, status: int, headers: Iterable[Header], body: bytes) -> None:
+    """Send a whole response, whose length header is added."""
+    length = (b"content-length", b"%d" % len(body))
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def start_stream(send: Send, headers: Iterable[Header]) -> None:
+    """Send the head of a 200 whose body follows in pieces."""
+    await send({"type": "http.response.start", "status": 200, "headers": list(headers)})
+
+
+async def send_piece(send: Send, body: bytes) -> None:
+    """Send a piece of a body; returns when the connection takes more."""
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+
+
+async def end_stream(send: Send, body: bytes = b"") -> None:
+    """Send the last piece."""
+    await send({"type": "http.response.body", "body": body})
+
+
+class Hangup:
+    """Within this context the current task is cancelled when the caller hangs up.
+
+    The cancellation ends the block, not the task: `ClientGone` is raised in its place, after
+    whatever was awaited has cleaned up. Leave the context before the last piece is sent, because
+    servers report a hang-up after it, too.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._gone = False
+
+    async def __aenter__(self) -> Self:
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
+        self._watch = supervise(self._wait(), name="hang-up watch")
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._watch.cancel()
+        if self._gone and self._task.uncancel() == 0 and kind is asyncio.CancelledError:
+            raise ClientGone from None
+
+    async def _wait(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._gone = True
+        self._task.cancel()

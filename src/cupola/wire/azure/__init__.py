@@ -1,0 +1,1 @@
+"""The Azure AI Model Inference dialect: `/chat/completions` and `/models/chat/completions`."""
