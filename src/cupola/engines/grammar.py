@@ -1,0 +1,84 @@
+"""Constraints as llguidance grammars: what the decoder may say, token by token.
+
+    JSON          start: " "? json
+    required      start: calls
+    auto          start: calls | text          (text may be JSON, too)
+
+    calls: <[5]> " [" call (", " call)* "]"    5 is the id of `[TOOL_CALLS]`
+    call: "{\\"name\\": \\"f\\", \\"arguments\\": " arguments "}"
+
+Each schema is a grammar of its own, so `$ref` and `$defs` inside it keep their meaning.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Final
+
+from cupola.engines.port import Constraint, JsonOutput, ToolOutput
+from cupola.engines.schema import close_object, write_schema
+from cupola.kit.errors import Invalid, Unsupported
+from cupola.wire.canonical import Tool
+
+_HEAD: Final = "%llguidance {}"
+"""By this first line llama.cpp knows the kind of grammar."""
+
+
+def write_grammar(
+    constraint: Constraint, *, tool_calls_token: int | None, leading_space: bool
+) -> str:
+    """The grammar that holds a model to `constraint`.
+
+    Args:
+        constraint: What the reply must be.
+        tool_calls_token: Opens the calls; None: the model has no tool syntax.
+        leading_space: Whether the model begins text and calls with one space (SentencePiece).
+
+    Raises:
+        Unsupported: the model has no tool syntax.
+        Invalid: a schema cannot be enforced.
+    """
+    space = " " if leading_space else ""
+    if isinstance(constraint, JsonOutput):
+        return "\n".join([_HEAD, "start: reply", *_iter_json(constraint, space)])
+    if tool_calls_token is None:
+        raise Unsupported("This model cannot call tools.", path=("tools",))
+    start = "start: calls" if constraint.mode == "required" else "start: calls | reply"
+    return "\n".join(
+        [_HEAD, start, *_iter_calls(constraint, tool_calls_token, space)]
+        + ([] if constraint.mode == "required" else list(_iter_text(constraint.content, space)))
+    )
+
+
+def _iter_text(content: JsonOutput | None, space: str) -> Iterator[str]:
+    if content is None:
+        yield "reply: /(.|\\n)*/"
+    else:
+        yield from _iter_json(content, space)
+
+
+def _iter_json(output: JsonOutput, space: str) -> Iterator[str]:
+    yield f"reply: {_quote(space)}? json" if space else "reply: json"
+    yield f"json: %json {write_schema(output.schema, path=('response_format',))}"
+
+
+def _iter_calls(constraint: ToolOutput, token: int, space: str) -> Iterator[str]:
+    more = '(", " call)*' if constraint.parallel else ""
+    yield f'calls: <[{token}]> {_quote(space + "[")} call {more} "]"'
+    yield "call: " + " | ".join(f"call_{i}" for i in range(len(constraint.tools)))
+    for i, tool in enumerate(constraint.tools):
+        yield from _iter_call(i, tool)
+
+
+def _iter_call(i: int, tool: Tool) -> Iterator[str]:
+    opening = f'{{"name": {json.dumps(tool.name, ensure_ascii=False)}, "arguments": '
+    path = ("tools", i, "function", "parameters")
+    schema = close_object(tool.parameters)
+    if schema["type"] != "object":
+        raise Invalid("The parameters of a function must be a schema of type object.", path=path)
+    yield f'call_{i}: {_quote(opening)} arguments_{i} "}}"'
+    yield f"arguments_{i}: %json {write_schema(schema, path=path)}"
+
+
+def _quote(text: str) -> str:
+    """A literal of the grammar's language, which escapes as JSON does."""
+    return json.dumps(text)

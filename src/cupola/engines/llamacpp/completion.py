@@ -1,0 +1,118 @@
+"""A `Generation` as the body of llama.cpp's `/completion`. No I/O.
+
+What llama.cpp would choose by itself (top-k 40, top-p 0.95, min-p 0.05, a penalty window of 64
+tokens) is said explicitly, for none of it was asked for. The parts that are the same for every
+request to a model are encoded once.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from cupola.engines.grammar import write_grammar
+from cupola.engines.llamacpp.vocabulary import Vocabulary
+from cupola.engines.port import Generation, Piece, ToolOutput, Verbatim
+
+PATH: Final = "/completion"
+
+_CONSTANT: Final = {
+    "samplers": ["penalties", "temperature", "top_p"],
+    "top_k": 0,
+    "min_p": 0.0,
+    "repeat_penalty": 1.0,
+    "cache_prompt": True,
+    "response_fields": [
+        "content", "tokens", "stop", "stop_type", "tokens_predicted", "tokens_evaluated",
+    ],
+}  # fmt: skip
+_SEEDS: Final = 2**32 - 1
+"""This very number means "random" to llama.cpp."""
+
+
+class _Body(msgspec.Struct, omit_defaults=True):
+    prompt: list[str | int]
+    n_predict: int
+    temperature: float
+    top_p: float = 1.0
+    stream: bool = False
+    return_tokens: bool = False
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+    grammar: str | None = None
+
+
+class CompletionWriter:
+    """Writes the bodies of requests to one model."""
+
+    def __init__(self, vocabulary: Vocabulary, context_length: int) -> None:
+        self._vocabulary = vocabulary
+        self._context_length = context_length
+        self._encode = msgspec.json.Encoder().encode
+        banned = vocabulary.banned
+        self._plain = self._opening(banned)
+        self._calling = self._opening(t for t in banned if t != vocabulary.tool_calls_token)
+
+    def write(self, request: Generation, prompt: list[str | int]) -> bytes:
+        """The body that asks for `request`; `prompt` is what became of its pieces.
+
+        Raises:
+            Invalid: the constraint cannot be enforced.
+        """
+        constraint = request.constraint
+        calls = isinstance(constraint, ToolOutput)
+        greedy = request.temperature == 0 or request.top_p == 0
+        limit = request.max_tokens
+        body = _Body(
+            prompt=prompt,
+            n_predict=-1 if limit is None else min(limit, self._context_length),
+            temperature=0.0 if greedy else request.temperature,
+            top_p=1.0 if greedy else request.top_p,
+            stream=request.incremental,
+            return_tokens=calls,
+            presence_penalty=request.presence_penalty,
+            frequency_penalty=request.frequency_penalty,
+            stop=() if _must_call(request) else request.stop,  # a call may hold any text
+            seed=None if request.seed is None else request.seed % _SEEDS,
+            grammar=self._grammar(request),
+        )
+        return (self._calling if calls else self._plain) + self._encode(body)[1:]
+
+    def _grammar(self, request: Generation) -> str | None:
+        if request.constraint is None:
+            return None
+        return write_grammar(
+            request.constraint,
+            tool_calls_token=self._vocabulary.tool_calls_token,
+            leading_space=self._vocabulary.leading_space,
+        )
+
+    def _opening(self, banned: Iterable[int]) -> bytes:
+        bias = [(token, False) for token in banned]
+        window = self._context_length  # penalties count all of it
+        return self._encode({**_CONSTANT, "repeat_last_n": window, "logit_bias": bias})[:-1] + b","
+
+
+def begin_prompt(pieces: tuple[Piece, ...], vocabulary: Vocabulary) -> list[Piece | int]:
+    """The pieces, the first token as its id: llama.cpp puts another one before a text."""
+    first, bos = pieces[0], vocabulary.bos
+    if bos is None or not isinstance(first, str) or not first.startswith(bos[0]):
+        return list(pieces)
+    rest = first[len(bos[0]) :]
+    return [bos[1], *([rest] if rest else []), *pieces[1:]]
+
+
+def opens_reply(pieces: tuple[Piece, ...], vocabulary: Vocabulary) -> bool:
+    """Whether the reply begins after a control token, and so with a space that is not its own."""
+    last = pieces[-1]
+    return (
+        vocabulary.leading_space
+        and not isinstance(last, Verbatim)
+        and last.endswith(vocabulary.control_texts)
+    )
+
+
+def _must_call(request: Generation) -> bool:
+    return isinstance(request.constraint, ToolOutput) and request.constraint.mode == "required"

@@ -1,0 +1,192 @@
+"""A replica on llama.cpp: the process, and the engine in it.
+
+start -> starting -> ready -> (the process ends) failed -> start ...
+              any state -> stop -> stopped
+"""
+
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from cupola.engines.gguf import profile, read_header
+from cupola.engines.llamacpp.completion import (
+    PATH,
+    CompletionWriter,
+    begin_prompt,
+    opens_reply,
+)
+from cupola.engines.llamacpp.process import EngineProcess
+from cupola.engines.llamacpp.reply import Reply
+from cupola.engines.llamacpp.vocabulary import read_vocabulary
+from cupola.engines.port import Generation, Piece, Profile, ReplicaState, Verbatim
+from cupola.http.connection import Broken
+from cupola.kit.errors import CupolaError, EngineFailed
+from cupola.wire.canonical import Event, Failed
+
+PATIENCE: Final = 600.0
+"""Seconds without a byte from the engine: it says something every 30 s, if only that it lives. A
+caller who will not wait that long closes the generator."""
+
+_SENTINEL: Final = "\n"
+"""No piece of a SentencePiece vocabulary begins with it and goes on."""
+
+
+class _Tokens(Struct):
+    tokens: list[int]
+
+
+class LlamaCppReplica:
+    """One model file, served by a process of its own.
+
+    Args:
+        weights: A GGUF file; it is checked here, and may lie in a read-only folder.
+        runtime_folder: Where the socket's folder is made.
+        log_folder: Where the process's log goes.
+        slots: How many generations run at once; more wait their turn in the engine.
+        context_length: Tokens a slot holds; None: as many as the model was trained for.
+        threads: Of the processor, for computing.
+        name: Of the log file, and in messages.
+
+    Raises:
+        BadModelFile: the file is no model that can be served.
+    """
+
+    def __init__(
+        self,
+        weights: Path,
+        runtime_folder: Path,
+        *,
+        slots: int,
+        context_length: int | None,
+        threads: int,
+        log_folder: Path,
+        name: str = "llamacpp",
+    ) -> None:
+        header = read_header(weights)
+        self._profile = profile(header, context_length)
+        self._vocabulary = read_vocabulary(header)
+        self._writer = CompletionWriter(self._vocabulary, self._profile.context_length)
+        options = {
+            "weights": str(weights.absolute()),
+            "slots": slots,
+            "context_length": self._profile.context_length,
+            "threads": threads,
+        }
+        self._process = EngineProcess(name, runtime_folder, log_folder, options)
+        self._state: ReplicaState = "stopped"
+        self._busy = 0
+
+    @property
+    def profile(self) -> Profile:
+        """Known from the model's file before the process starts."""
+        return self._profile
+
+    @property
+    def state(self) -> ReplicaState:
+        if self._state == "ready" and not self._process.is_running:
+            return "failed"
+        return self._state
+
+    @property
+    def busy(self) -> int:
+        """Generations under way."""
+        return self._busy
+
+    @property
+    def pid(self) -> int | None:
+        """Of the running process."""
+        return self._process.pid
+
+    async def start(self) -> None:
+        """Start the process; returns when the model is loaded."""
+        self._state = "starting"
+        try:
+            await self._process.start()
+        except CupolaError:
+            self._state = "failed"
+            raise
+        self._state = "ready"
+
+    async def wait_ended(self) -> str:
+        """How the process ended, once it has."""
+        return await self._process.wait_ended()
+
+    async def stop(self) -> None:
+        """End the process, whatever it does."""
+        self._state = "stopped"
+        await self._process.stop()
+
+    async def generate(self, request: Generation) -> AsyncGenerator[Event, None]:
+        """Answer `request`, one event at a time."""
+        self._busy += 1
+        try:
+            reply = Reply(
+                request,
+                tool_calls_token=self._vocabulary.tool_calls_token,
+                opens=opens_reply(request.prompt, self._vocabulary),
+            )
+            body = self._writer.write(request, await self._tokenize(request.prompt))
+            if request.incremental:
+                async with self._process.client.stream("POST", PATH, body, within=PATIENCE) as got:
+                    if got.status != 200:
+                        reply.refuse(got.status, b"".join([part async for part in got]))
+                    else:
+                        async for data in got:
+                            for event in reply.receive(data):
+                                yield event
+            else:
+                status, whole = await self._process.client.request(
+                    "POST", PATH, body, within=PATIENCE
+                )
+                if status != 200:
+                    reply.refuse(status, whole)
+                else:
+                    for event in reply.receive_whole(whole):
+                        yield event
+            if retry := reply.find_retry():
+                async for event in self.generate(retry):
+                    yield event
+            else:
+                for event in reply.end():
+                    yield event
+        except Broken as error:
+            yield Failed(_lost(error))
+        except CupolaError as error:
+            yield Failed(error)
+        finally:
+            self._busy -= 1
+
+    async def _tokenize(self, pieces: tuple[Piece, ...]) -> list[str | int]:
+        """The prompt as llama.cpp takes it: text with control tokens, and ids for what has none."""
+        prompt: list[str | int] = []
+        for piece in begin_prompt(pieces, self._vocabulary):
+            if isinstance(piece, Verbatim):
+                prompt += await self._tokenize_verbatim(piece.text)
+            else:
+                prompt.append(piece)
+        return prompt
+
+    async def _tokenize_verbatim(self, text: str) -> list[int]:
+        if not self._vocabulary.adds_space:
+            return await self._ask_tokens(text)
+        # Behind the sentinel the tokenizer adds no space of its own.
+        sentinel = await self._ask_tokens(_SENTINEL)
+        return (await self._ask_tokens(_SENTINEL + text))[len(sentinel) :]
+
+    async def _ask_tokens(self, text: str) -> list[int]:
+        body = {"content": text, "add_special": False, "parse_special": False}
+        status, answer = await self._process.client.request(
+            "POST", "/tokenize", msgspec.json.encode(body), within=PATIENCE
+        )
+        if status != 200:
+            raise EngineFailed(
+                "The model's engine failed.", private=f"/tokenize answered {status}: {answer!r}"
+            )
+        return msgspec.json.decode(answer, type=_Tokens).tokens
+
+
+def _lost(error: Broken) -> EngineFailed:
+    return EngineFailed("The model's engine stopped while answering.", private=str(error))

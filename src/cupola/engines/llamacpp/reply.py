@@ -1,0 +1,219 @@
+"""llama.cpp's answer to a completion, read as it comes, as events. No I/O.
+
+    state     text chunk        first token is [TOOL_CALLS]   last chunk
+    OPENING   TEXT: Delta       CALLS                         ENDED
+    TEXT      Delta             -                             ENDED: Finish
+    CALLS     kept              -                             ENDED: Calls, Finish
+
+`receive` yields deltas; what ends the answer waits for `end`, which the caller asks for once the
+connection has nothing more to say. A reply under a constraint is checked there again, because
+llama.cpp ignores a grammar that it cannot use, with no more than a warning in its log.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from cupola.engines.port import Generation, JsonOutput, ToolOutput
+from cupola.kit.errors import CupolaError, EngineFailed, Invalid, TooLong
+from cupola.wire.canonical import Call, Delta, Event, Failed, Finish, FinishReason, Usage
+
+_DATA: Final = b"data: "
+_END: Final = b"\n\n"
+MAX_EVENT: Final = 16 * 1024 * 1024
+"""Bytes of one event of a stream; a chunk takes some hundred."""
+
+
+class _Error(Struct):
+    message: str = ""
+    type: str = ""
+    code: int = 500
+    n_prompt_tokens: int = 0
+    n_ctx: int = 0
+
+
+class _Chunk(Struct):
+    content: str = ""
+    tokens: list[int] = []
+    stop: bool = False
+    stop_type: str = "none"
+    tokens_predicted: int = 0
+    tokens_evaluated: int = 0
+    error: _Error | None = None
+
+
+class _WrittenCall(Struct):
+    name: str
+    arguments: msgspec.Raw
+
+
+_decode_chunk = msgspec.json.Decoder(_Chunk).decode
+_decode_calls = msgspec.json.Decoder(list[_WrittenCall]).decode
+
+
+class Reply:
+    """The answer to one `Generation`.
+
+    Args:
+        request: What was asked.
+        tool_calls_token: Opens calls; None: the model has no tool syntax.
+        opens: The model begins with a space that is not part of its answer.
+    """
+
+    def __init__(self, request: Generation, *, tool_calls_token: int | None, opens: bool) -> None:
+        self._request = request
+        constraint = request.constraint
+        self._call_token = tool_calls_token if isinstance(constraint, ToolOutput) else None
+        self._keeps_text = constraint is not None
+        self._strip = opens
+        self._opening = True
+        self._calling = False
+        self._buffer = b""
+        self._kept: list[str] = []
+        self._reported = 0
+        self._last: _Chunk | None = None
+        self._failed: CupolaError | None = None
+
+    def receive(self, data: bytes) -> Iterator[Event]:
+        """Read some bytes of the stream; yield the text in them."""
+        if self._buffer:
+            data = self._buffer + data
+        *events, self._buffer = data.split(_END)
+        for event in events:
+            if event.startswith(_DATA):  # else a comment, to keep the connection alive
+                yield from self._read(event[len(_DATA) :])
+        if len(self._buffer) > MAX_EVENT:
+            self._failed = _broken("An event of the stream is too long.")
+
+    def receive_whole(self, body: bytes) -> Iterator[Event]:
+        """Read the one chunk of an answer that was not asked for as a stream."""
+        yield from self._read(body)
+
+    def refuse(self, status: int, body: bytes) -> None:
+        """The engine answered with an error status: that is what `end` will say."""
+        self._failed = _read_refusal(status, body)
+
+    def end(self) -> Iterator[Event]:
+        """What ends the answer: calls and how it finished, or why it failed."""
+        if self._failed is None and self._last is None:
+            self._failed = _broken("The answer ended early.")
+        if self._failed is None and (fault := self._find_fault()):
+            self._failed = _broken(fault)
+        if self._failed is not None:
+            yield Failed(self._failed)
+        else:
+            yield from self._finish()
+
+    def find_retry(self) -> Generation | None:
+        """The request to make instead, if a stop string cut a call: it may hold any text."""
+        constraint = self._request.constraint
+        if not self._calling or self._stop_type != "word":
+            return None
+        if not isinstance(constraint, ToolOutput) or constraint.mode == "required":
+            return None
+        required = msgspec.structs.replace(constraint, mode="required")
+        return msgspec.structs.replace(self._request, constraint=required)
+
+    @property
+    def _stop_type(self) -> str:
+        return self._last.stop_type if self._last else "none"
+
+    def _read(self, data: bytes) -> Iterator[Event]:
+        try:
+            chunk = _decode_chunk(data)
+        except msgspec.DecodeError as error:
+            self._failed = _broken(f"The answer cannot be read: {error}")
+            return
+        if chunk.error is not None:
+            self._failed = _explain(chunk.error)
+            return
+        if chunk.stop:
+            self._last = chunk
+        if self._opening and (chunk.tokens or chunk.content):
+            self._opening = False
+            self._calling = chunk.tokens[:1] == [self._call_token]
+        if chunk.content:
+            yield from self._say(chunk)
+
+    def _say(self, chunk: _Chunk) -> Iterator[Event]:
+        text = chunk.content
+        if self._strip:
+            self._strip = False
+            text = text.removeprefix(" ")
+        if self._keeps_text:
+            self._kept.append(text)
+        if text and not self._calling:
+            yield Delta(text, chunk.tokens_predicted - self._reported)
+            self._reported = chunk.tokens_predicted
+
+    def _find_fault(self) -> str | None:
+        """How a complete answer breaks its constraint; None where it was cut, or holds."""
+        constraint = self._request.constraint
+        if constraint is None or self._stop_type != "eos":
+            return None
+        if self._calling:
+            return None if self._read_calls() else "The answer holds no readable call."
+        if isinstance(constraint, ToolOutput):
+            if constraint.mode == "required":
+                return "The answer calls no function."
+            constraint = constraint.content
+        return _find_json_fault("".join(self._kept), constraint) if constraint else None
+
+    def _finish(self) -> Iterator[Event]:
+        assert self._last is not None
+        usage = Usage(self._last.tokens_evaluated, self._last.tokens_predicted)
+        reason: FinishReason = "length" if self._stop_type == "limit" else "stop"
+        if self._calling and reason == "stop":
+            yield from self._read_calls()
+            reason = "tool_calls"
+        yield Finish(reason, usage)
+
+    def _read_calls(self) -> list[Call]:
+        """The calls; none if the text is not of their form, or names a function not offered."""
+        constraint = self._request.constraint
+        offered = {t.name for t in constraint.tools} if isinstance(constraint, ToolOutput) else ()
+        try:
+            written = _decode_calls("".join(self._kept))
+        except msgspec.DecodeError:
+            return []
+        if not all(call.name in offered for call in written):
+            return []
+        return [Call(call.name, bytes(call.arguments).decode()) for call in written]
+
+
+def _find_json_fault(text: str, constraint: JsonOutput) -> str | None:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return "The answer is not JSON."
+    if constraint.schema.get("type") == "object" and not isinstance(value, dict):
+        return "The answer is not a JSON object."
+    return None
+
+
+def _read_refusal(status: int, body: bytes) -> CupolaError:
+    try:
+        error = _decode_chunk(body).error
+    except msgspec.DecodeError:
+        error = None
+    return _explain(error or _Error(f"Status {status} without a reason.", code=status))
+
+
+def _explain(error: _Error) -> CupolaError:
+    if error.type == "exceed_context_size_error":
+        return TooLong(
+            f"This model's maximum context length is {error.n_ctx} tokens. However, your messages "
+            f"resulted in {error.n_prompt_tokens} tokens. Please reduce their length.",
+            path=("messages",),
+            value=error.n_prompt_tokens,
+        )
+    if error.code == 400:
+        return Invalid(f"The engine refused the request: {error.message}")
+    return _broken(f"The engine answered {error.code}: {error.message}")
+
+
+def _broken(private: str) -> EngineFailed:
+    return EngineFailed("The model's engine failed while answering.", private=private)

@@ -1,0 +1,35 @@
+"""What must be known of a model's tokens to ask llama.cpp for a completion and to read it."""
+
+from dataclasses import dataclass
+
+from cupola.engines.gguf import Header
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Drawn from the model's file once."""
+
+    bos: tuple[str, int] | None
+    """Text and id of the token that begins a prompt."""
+    banned: tuple[int, ...]
+    """Tokens that no text may hold: all control tokens but those that end a reply."""
+    control_texts: tuple[str, ...]
+    tool_calls_token: int | None
+    leading_space: bool
+    """SentencePiece: after a control token, text begins with one space that is not the text's."""
+    adds_space: bool
+    """The tokenizer puts that space before every piece of prompt by itself."""
+
+
+def read_vocabulary(header: Header) -> Vocabulary:
+    """The vocabulary of the model whose file begins with `header`."""
+    control = header.control_tokens
+    kept_out = {*control.values(), *header.unknown_ids} - header.end_ids
+    return Vocabulary(
+        bos=header.bos,
+        banned=tuple(sorted(kept_out)),
+        control_texts=tuple(control),
+        tool_calls_token=control.get("[TOOL_CALLS]"),
+        leading_space=header.tokenizer == "llama",
+        adds_space=header.tokenizer == "llama" and header.add_space_prefix,
+    )

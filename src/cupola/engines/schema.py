@@ -1,0 +1,104 @@
+"""JSON Schemas from callers: made fit for a decoder, or refused with the reason.
+
+What the decoder cannot enforce it would ignore, and some few schemas take it minutes to compile
+while every other request waits. So a schema is bounded in size, depth and patterns, then compiled
+once here, by the same library that the engine uses.
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+
+from cupola.kit.errors import Invalid
+
+MAX_SCHEMA: Final = 32 * 1024
+"""Bytes of JSON; 2,000 properties take a quarter of a second to compile."""
+MAX_DEPTH: Final = 64
+MAX_JOINED_PATTERNS: Final = 16
+"""Patterns that `allOf` or `$ref` may join: 14 take 20 ms, and each one more doubles that."""
+
+_WHITE_SPACE: Final = {
+    "whitespace_flexible": False,
+    "item_separator": ", ",
+    "key_separator": ": ",
+}
+"""As Python's `json.dumps` writes, which is what models are trained on; else it may be endless."""
+
+_OPEN_KEYS: Final = ("additionalProperties", "patternProperties", "$ref", "anyOf", "oneOf", "allOf")
+
+
+def write_schema(schema: Mapping[str, Any], *, path: tuple[str | int, ...]) -> str:
+    """JSON text of `schema` for an llguidance grammar.
+
+    Raises:
+        Invalid: the decoder cannot enforce it; `path` says where in the request it stands.
+    """
+    text = msgspec.json.encode({**schema, "x-guidance": _WHITE_SPACE}).decode()
+    if reason := _find_size_fault(schema, text) or _find_fault(text):
+        raise Invalid(f"The JSON schema cannot be enforced: {reason}.", path=path)
+    return text
+
+
+def close_object(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """`schema` of a tool's arguments as an object that allows no property it does not name.
+
+    A schema that says itself what else it allows, or is put together of others, stays as it is.
+    """
+    properties = schema.get("properties", {})
+    if any(key in schema for key in _OPEN_KEYS) or not isinstance(properties, Mapping):
+        return {"type": "object", **schema}
+    return {
+        "type": "object",
+        **schema,
+        "properties": {name: _close_nested(part) for name, part in properties.items()},
+        # A property that is required but not described can only be one that is not named.
+        "additionalProperties": not set(schema.get("required", ())) <= properties.keys(),
+    }
+
+
+def _close_nested(schema: Any) -> Any:
+    """The same for an object inside, which without `properties` is a free map."""
+    if isinstance(schema, Mapping) and schema.get("type") == "object" and "properties" in schema:
+        return close_object(schema)
+    if isinstance(schema, Mapping) and isinstance(schema.get("items"), Mapping):
+        return {**schema, "items": _close_nested(schema["items"])}
+    return schema
+
+
+def _find_size_fault(schema: Mapping[str, Any], text: str) -> str | None:
+    if len(text) > MAX_SCHEMA:
+        return f"it is longer than {MAX_SCHEMA} bytes"
+    keys = list(_iter_keys(schema))
+    if any(depth > MAX_DEPTH for _, depth in keys):
+        return f"it is nested deeper than {MAX_DEPTH} levels"
+    names = [key for key, _ in keys]
+    joined = "allOf" in names or "$ref" in names
+    if joined and names.count("pattern") + names.count("format") > MAX_JOINED_PATTERNS:
+        return f"with 'allOf' or '$ref' it may hold at most {MAX_JOINED_PATTERNS} patterns"
+    return None
+
+
+def _iter_keys(schema: object) -> Iterator[tuple[object, int]]:
+    """Every key of every object inside, with its depth. A loop, because depth is not trusted."""
+    waiting: list[tuple[object, int]] = [(schema, 0)]
+    while waiting:
+        value, depth = waiting.pop()
+        if isinstance(value, Mapping):
+            yield from ((key, depth) for key in value)
+            waiting += [(inner, depth + 1) for inner in value.values()]
+        elif isinstance(value, list | tuple):
+            waiting += [(inner, depth + 1) for inner in value]
+
+
+@lru_cache(maxsize=1024)  # callers repeat their schemas, and a check takes 0.7 ms
+def _find_fault(text: str) -> str | None:
+    # Imported here because it takes 0.15 s, and only constrained requests need it.
+    from llguidance import LLMatcher  # noqa: PLC0415
+
+    fault: str = LLMatcher.validate_grammar(LLMatcher.grammar_from_lark(f"start: %json {text}"))
+    if not fault:
+        return None
+    reason = fault.partition("failed to compile JSON schema: ")[2] or fault
+    return reason.partition("\n")[0].strip().rstrip(".")

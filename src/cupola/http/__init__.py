@@ -1,0 +1,1 @@
+"""HTTP plumbing, no word of the domain: `client` and `connection` call out, `asgi` answers."""
