@@ -63,7 +63,7 @@ class Supervisor:
         """Replicas that can answer now; asked of each, so a dead one is out at once."""
         return [kept.replica for kept in self._kept if kept.replica.state == "ready"]
 
-    async def wait_ready(self, timeout: float) -> bool:  # noqa: ASYNC109 (the port's word)
+    async def wait_ready(self, timeout: float) -> bool:
         """Wait until a replica is ready, at most `timeout` seconds; whether one is."""
         if not self.ready():
             waiter = asyncio.get_running_loop().create_future()

@@ -5,6 +5,8 @@
     ready       -               backing off      stopped
     backing off starting (when the pause is over)  stopped
     stopped     -               -                -
+
+A pause before a restart doubles with every failure in a row.
 """
 
 from dataclasses import dataclass
@@ -57,3 +59,8 @@ def pause_before_restart(failures: int) -> float:
     """Seconds to wait after the `failures`-th failure in a row (1, 2 ...): doubles, is bounded."""
     doublings = min(failures - 1, 16)  # bounded, so that the power cannot grow without limit
     return float(min(LONGEST_PAUSE, FIRST_PAUSE * 2**doublings))
+
+
+def count_failures(before: int, ran: float) -> int:
+    """Failures in a row, now that a replica ended that had run for `ran` seconds."""
+    return 1 if ran >= HEALTHY_AFTER else before + 1

@@ -1,7 +1,9 @@
 """A replica on llama.cpp: the process, and the engine in it.
 
-start -> starting -> ready -> (the process ends) failed -> start ...
-              any state -> stop -> stopped
+    start -> starting -> ready -> (the process ends) failed -> start ...
+                  any state -> stop -> stopped
+
+It owns the two quirks of prompts: the token that begins one, and texts without control tokens.
 """
 
 from collections.abc import AsyncGenerator
