@@ -35,6 +35,7 @@ class Cupola:
     def __init__(self, home: Path, *options: str) -> None:
         self.home = home
         self.ready_file = home.with_name(f"{home.name}.ready")
+        self.ready_file.unlink(missing_ok=True)
         self.output = home.with_name(f"{home.name}.out")
         with self.output.open("w") as output:
             self.process = subprocess.Popen(

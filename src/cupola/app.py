@@ -28,7 +28,7 @@ from cupola.deployments.model import Endpoint
 from cupola.deployments.schemas import EndpointDetail, detail, get_keys, summarise
 from cupola.deployments.service import Endpoints
 from cupola.deployments.store import SqlEndpoints
-from cupola.engines.llamacpp import LlamaCppReplica
+from cupola.engines.llamacpp.replica import LlamaCppReplica
 from cupola.gateway.app import Gateway
 from cupola.gateway.directory import Directory, Served, Snapshot
 from cupola.gateway.limits import Limits
@@ -113,6 +113,7 @@ async def serve(
     home.prepare()
     async with AsyncExitStack() as stack:
         stack.enter_context(home.hold())
+        stack.enter_context(_absent_outside(ready_file))
         start_log(home.logs / "cupola.log", settings.log_level)
         stack.callback(stop_log)
         socket = stack.enter_context(listen(settings.host, settings.port))
@@ -130,7 +131,6 @@ async def serve(
         await stack.enter_async_context(_supervising(deployments))
         stack.enter_context(home.announce(note))
         stack.callback(server.stop)  # left before the engines end: nothing new is accepted
-        stack.enter_context(_absent_outside(ready_file))
         greeting = _Greeting(deployments, note, state.keys, listeners)
         await stack.enter_async_context(greeting.under_way(ready_file))
         await stopping.wait()
@@ -160,6 +160,7 @@ def _join(settings: Settings, state: State, endpoint: Endpoint, clock: Clock) ->
         context_length=settings.engine_context or None,
         threads=settings.threads,
         log_folder=state.home.logs,
+        name=endpoint.name,
     )
     supervisor = Supervisor([replica], clock)
     served = Served(
@@ -200,7 +201,7 @@ async def _running(server: Server, stopping: asyncio.Event) -> AsyncIterator[Non
 async def _supervising(deployments: Sequence[Deployment]) -> AsyncIterator[None]:
     """Replicas are kept running; none is left when this is."""
     for each in deployments:
-        each.supervisor.start()
+        await each.supervisor.start()
     try:
         yield
     finally:
@@ -274,7 +275,7 @@ async def _ask(endpoint: EndpointDetail) -> str | None:
             f"{address.path}/chat/completions",
             b'{"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 1}',
             {"Authorization": f"Bearer {endpoint.primary_key}"},
-            timeout=_FIRST_REPLY,
+            within=_FIRST_REPLY,
         )
     except Broken as error:
         return error.public

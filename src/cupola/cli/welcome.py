@@ -71,5 +71,4 @@ client = ChatCompletionsClient(
     credential=AzureKeyCredential("{endpoint.primary_key}"),
 )
 reply = client.complete(messages=[UserMessage("{_QUESTION}")])
-print(reply.choices[0].message.content)
-"""
+print(reply.choices[0].message.content)"""

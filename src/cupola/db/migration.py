@@ -4,6 +4,7 @@ A current schema is recognised with one SQL statement. Only when there is someth
 Alembic imported, which costs more than all the rest of a start.
 """
 
+import logging
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -49,6 +50,7 @@ def _upgrade(file: Path) -> None:
     from alembic import command  # noqa: PLC0415  0.2 s and 12 MB that most starts do not need
     from alembic.config import Config  # noqa: PLC0415  as above
 
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)  # seven lines of no use
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
     config.attributes["file"] = file

@@ -1,0 +1,78 @@
+import ast
+import json
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cupola.cli.welcome import compose_welcome, spell_command
+from cupola.deployments.model import EndpointKind, EndpointState
+from cupola.deployments.schemas import EndpointDetail
+from cupola.ids import EndpointName, ModelName
+from cupola.settings import default_home
+
+PILOT = EndpointDetail(
+    name=EndpointName("pilot"),
+    kind=EndpointKind.SERVERLESS,
+    model=ModelName("Cupola-Pilot"),
+    state=EndpointState.READY,
+    target_uri="http://127.0.0.1:8100/endpoints/pilot",
+    primary_key="PRIMARY",
+    secondary_key="SECONDARY",
+)
+LINES = compose_welcome(Path("/data"), [PILOT]).splitlines()
+
+
+def test_facts_are_shown():
+    """Everything that is needed to call the endpoint, and where the data lives."""
+    text = "\n".join(LINES)
+
+    assert "Target URI  http://127.0.0.1:8100/endpoints/pilot\n" in text
+    assert "Key         PRIMARY\n" in text
+    assert "API page    http://127.0.0.1:8100/endpoints/pilot/docs\n" in text
+    assert "Data        /data\n" in text
+    assert "SECONDARY" not in text
+
+
+def test_curl_line_can_be_copied():
+    """It is one line, and a shell reads it as it is meant."""
+    line = next(line for line in LINES if line.startswith("curl "))
+    words = shlex.split(line)
+
+    assert words[1] == "http://127.0.0.1:8100/endpoints/pilot/chat/completions"
+    assert "Authorization: Bearer PRIMARY" in words
+    assert json.loads(words[-1])["messages"][0]["role"] == "user"
+
+
+def test_python_lines_can_be_copied():
+    """They are a whole program."""
+    start = LINES.index("from azure.ai.inference import ChatCompletionsClient")
+    ast.parse("\n".join(LINES[start:]))
+
+
+def test_every_endpoint_is_shown():
+    """Several endpoints each have their facts; samples are for the first."""
+    other = replace(PILOT, name=EndpointName("other"), primary_key="OTHER")
+    text = compose_welcome(Path("/data"), [PILOT, other])
+
+    assert "Endpoint    other" in text
+    assert text.count("OTHER") == 1
+
+
+@pytest.mark.parametrize(
+    ("program", "home", "expected"),
+    [
+        (".venv/bin/cupola", default_home(), ".venv/bin/cupola chat pilot"),
+        ("/x/__main__.py", default_home(), "cupola chat pilot"),
+        ("cupola", Path("/my data"), "cupola chat pilot --home '/my data'"),
+    ],
+)
+def test_command_reaches_this_installation(
+    monkeypatch: pytest.MonkeyPatch, program: str, home: Path, expected: str
+):
+    """The command that is shown works as it is, in the folder and for the home at hand."""
+    monkeypatch.setattr(sys, "argv", [program])
+
+    assert spell_command(home, "chat", "pilot") == expected
