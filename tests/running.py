@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,9 +30,11 @@ class Running:
 
 
 class Cupola:
-    """The process of one `cupola up` on a free port."""
+    """The process of one `cupola up` on a free port; `settings` are environment variables."""
 
-    def __init__(self, home: Path, *options: str) -> None:
+    def __init__(
+        self, home: Path, *options: str, settings: Mapping[str, str] | None = None
+    ) -> None:
         self.home = home
         self.ready_file = home.with_name(f"{home.name}.ready")
         self.ready_file.unlink(missing_ok=True)
@@ -46,7 +48,7 @@ class Cupola:
                 ],
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=environment(),
+                env=environment() | dict(settings or {}),
                 start_new_session=True,
             )
 
@@ -78,15 +80,21 @@ class Cupola:
 
 
 @contextmanager
-def cupola(home: Path, *options: str) -> Iterator[Cupola]:
+def cupola(
+    home: Path, *options: str, settings: Mapping[str, str] | None = None
+) -> Iterator[Cupola]:
     """`cupola up` while the block runs; ended by force if it has not ended by itself."""
-    started = Cupola(home, *options)
+    started = Cupola(home, *options, settings=settings)
     try:
         yield started
     finally:
         if started.process.poll() is None:
             started.process.terminate()
-            started.process.wait(STOP_LIMIT)
+            try:
+                started.process.wait(STOP_LIMIT)
+            except subprocess.TimeoutExpired:
+                started.process.kill()
+                raise
 
 
 def command(name: str, home: Path) -> list[str]:

@@ -42,10 +42,12 @@ def up(
 def _choose_loop() -> "Callable[[], AbstractEventLoop]":
     """uvloop where there is one: half the time per request."""
     try:
-        from uvloop import new_event_loop
+        import uvloop
     except ImportError:
-        from asyncio import new_event_loop
-    return new_event_loop
+        import asyncio
+
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
 
 
 async def _run(settings: "Settings", ready_file: Path | None) -> None:

@@ -8,8 +8,8 @@ import errno
 import logging
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Awaitable, Callable, Generator, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import uvicorn
@@ -81,13 +81,14 @@ class Server:
 class _Quiet(uvicorn.Server):
     """uvicorn without signal handlers."""
 
-    def capture_signals(self) -> AbstractContextManager[None]:
-        return nullcontext()
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
 
 
 def _configure(application: Application) -> uvicorn.Config:
     return uvicorn.Config(
-        application,  # type: ignore[arg-type]  # uvicorn's scopes are typed dictionaries
+        application,
         http="httptools",
         ws="none",
         lifespan="off",
