@@ -13,7 +13,6 @@ from cupola.gateway.directory import Directory, Served
 from cupola.gateway.exchange import Exchange
 from cupola.gateway.limits import Limits
 from cupola.gateway.prepare import Layouts, prepare
-from cupola.gateway.ready import take_or
 from cupola.gateway.relay import ClientGone, Input, Relay, Settle, State
 from cupola.gateway.route import begin
 from cupola.gateway.usage import UsageCount
@@ -21,6 +20,7 @@ from cupola.http.asgi import ClientGone as Gone
 from cupola.http.asgi import Hangup, read_body
 from cupola.kit.clock import Clock
 from cupola.kit.errors import EngineFailed
+from cupola.kit.ready import take_or
 from cupola.wire.body import parse_object
 from cupola.wire.canonical import ChatRequest, Event, Failed
 from cupola.wire.completion import Head

@@ -112,7 +112,7 @@ class StandIns:
                 pieces.append(Verbatim("".join(self._texts[int(part) :][:1])))
             elif part:
                 pieces.append(part)
-        return tuple(pieces)
+        return tuple(pieces) or ("",)
 
     def _protect_text(self, text: str) -> str:
         if not self._control.is_in(text):

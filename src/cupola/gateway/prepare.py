@@ -11,7 +11,7 @@ from typing import Any
 
 from cupola.engines.port import Constraint, Generation, JsonOutput, Piece, Profile, ToolOutput
 from cupola.gateway.directory import Served
-from cupola.gateway.inert import StandIns
+from cupola.gateway.inert import ControlText, StandIns
 from cupola.gateway.layout import Layout
 from cupola.kit.clock import Clock
 from cupola.kit.errors import Invalid
@@ -85,10 +85,20 @@ def render(request: ChatRequest, layout: Layout) -> tuple[Piece, ...]:
         messages = _fold_system(messages)
     turns = [_turn(message) for message in messages]
     tools = [_shown(tool) for tool in request.tools] or None
-    control = layout.control
-    if not messages[-1].prefix and not control.is_in_any(turns) and not control.is_in_any(tools):
-        return (layout.render(turns, tools, opening=True),)
-    return _render_protected(turns, tools, layout, continues=messages[-1].prefix)
+    continues = messages[-1].prefix
+    if continues or _holds_control_text(turns, tools, layout.control):
+        return _render_protected(turns, tools, layout, continues=continues)
+    return (layout.render(turns, tools, opening=True),)
+
+
+def _holds_control_text(
+    turns: Sequence[dict[str, Any]], tools: list[Any] | None, control: ControlText
+) -> bool:
+    for turn in turns:
+        # Most turns are a role, which is ours, and a text.
+        if control.is_in(turn["content"]) or (len(turn) > 2 and control.is_in_any(turn)):
+            return True
+    return tools is not None and control.is_in_any(tools)
 
 
 def _render_protected(

@@ -7,6 +7,7 @@ next reader, an engine's grammar compiler say, would give up.
 """
 
 import json
+import math
 from typing import Any
 
 import msgspec
@@ -72,20 +73,35 @@ def _explain(body: bytes, error: Exception) -> Malformed:
     if isinstance(error, RecursionError):
         return _broken(f"Nested deeper than {DEEPEST} levels", 0)
     try:
-        json.loads(body.decode(), parse_constant=_refuse_constant)
+        json.loads(body.decode(), parse_constant=_refuse_constant, parse_int=_Number,
+                   parse_float=_Number, object_pairs_hook=_refuse_endless)  # fmt: skip
     except UnicodeDecodeError as fault:
         return _broken(f"Not UTF-8: {fault.reason}", fault.start)
     except json.JSONDecodeError as fault:
         return _broken(fault.msg, fault.pos)
-    except (Malformed, ValueError, RecursionError):
-        pass
+    except RecursionError:
+        return _broken(f"Nested deeper than {DEEPEST} levels", 0)
+    except Malformed as fault:
+        return fault
     if b"\\ud" in body.lower() and isinstance(error, msgspec.DecodeError):
         return _broken("A \\u escape is half of a surrogate pair", 0)
-    return _broken(str(error), 0)  # NaN, or a number out of range: msgspec's words
+    return _broken(str(error), 0)
+
+
+class _Number(str):
+    """A number as it was written."""
+
+
+def _refuse_endless(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Numbers that no machine word holds, by the name they have."""
+    for name, value in pairs:
+        if isinstance(value, _Number) and not math.isfinite(float(value)):
+            raise _broken(f"The number of {name[:80]!r} is out of range", 0)
+    return dict(pairs)
 
 
 def _refuse_constant(name: str) -> object:
-    raise ValueError(name)
+    raise _broken(f"{name} is not a number that JSON has", 0)
 
 
 def _broken(what: str, position: int) -> Malformed:

@@ -133,7 +133,7 @@ def _float(value: Any, path: Path) -> float:
     if type(value) is float:
         return value
     if type(value) is int:
-        return float(value) if abs(value) < 2**1023 else math.copysign(math.inf, value)
+        return float(value) if abs(value) < 2**1023 else math.inf * (1 if value > 0 else -1)
     if type(value) is str:
         try:
             number = float(value)

@@ -1,0 +1,201 @@
+"""A gateway in miniature: one endpoint, a replica that says what a test tells it to, no sockets."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cupola.engines.port import Generation, Profile, Replica, ReplicaState
+from cupola.gateway.app import Gateway
+from cupola.gateway.directory import Directory, Served, Snapshot
+from cupola.gateway.limits import Limits
+from cupola.ids import EndpointName, ModelName
+from cupola.kit.clock import FakeClock
+from cupola.wire.canonical import Delta, Event, Finish, Usage
+
+KEY = "K" * 32
+OTHER_KEY = "L" * 32
+TEMPLATE = (Path(__file__).parents[2] / "pilot" / "chat_template.jinja").read_text()
+TOKENS = ["<unk>", "<s>", "</s>", "[INST]", "[/INST]", "[TOOL_CALLS]", "[AVAILABLE_TOOLS]",
+          "[/AVAILABLE_TOOLS]", "[TOOL_RESULTS]", "[/TOOL_RESULTS]"]  # fmt: skip
+PROFILE = Profile(
+    context_length=4096,
+    chat_template=TEMPLATE,
+    bos_token="<s>",
+    eos_token="</s>",
+    control_tokens={token: i for i, token in enumerate(TOKENS)},
+    tool_calls_token=5,
+    grammar=True,
+)
+HELLO = (Delta("Hel", 1), Delta("lo", 1), Finish("stop", Usage(7, 2)))
+
+Script = Callable[[Generation], AsyncGenerator[Event, None]]
+
+
+def digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()
+
+
+def saying(*events: Event) -> Script:
+    """A script that says the same to everyone."""
+
+    async def script(request: Generation) -> AsyncGenerator[Event, None]:
+        for event in events:
+            yield event
+
+    return script
+
+
+class ScriptedReplica:
+    """A replica that answers as its script says, and remembers what it was asked."""
+
+    def __init__(self, script: Script, profile: Profile = PROFILE) -> None:
+        self.script = script
+        self.asked: list[Generation] = []
+        self.open = 0
+        self.profile = profile
+        self.state: ReplicaState = "ready"
+
+    @property
+    def busy(self) -> int:
+        return self.open
+
+    async def generate(self, request: Generation) -> AsyncGenerator[Event, None]:
+        self.asked.append(request)
+        self.open += 1
+        events = self.script(request)
+        try:
+            async for event in events:
+                yield event
+        finally:
+            self.open -= 1
+            await events.aclose()
+
+    async def start(self) -> None: ...
+
+    async def wait_ended(self) -> str:
+        await asyncio.Event().wait()
+        return ""
+
+    async def stop(self) -> None: ...
+
+
+class FixedPool:
+    """Replicas that are ready or not, as a test sets them."""
+
+    def __init__(self, replicas: Sequence[Replica]) -> None:
+        self.replicas = list(replicas)
+        self.awaited: list[float] = []
+        self.comes_back: list[Replica] = []
+
+    def ready(self) -> Sequence[Replica]:
+        return self.replicas
+
+    async def wait_ready(self, timeout: float) -> bool:
+        self.awaited.append(timeout)
+        self.replicas += self.comes_back
+        return bool(self.replicas)
+
+    def reason(self) -> str:
+        return "The model is loading."
+
+
+@dataclass
+class Response:
+    """What came back."""
+
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    pieces: list[bytes] = field(default_factory=list)
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(self.pieces)
+
+    @property
+    def json(self) -> Any:
+        return msgspec.json.decode(self.body)
+
+
+class Caller:
+    """Calls a gateway as a server would, in this process."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.gateway = gateway
+
+    async def call(
+        self,
+        path: str,
+        body: object = None,
+        *,
+        method: str | None = None,
+        headers: dict[str, str] | None = None,
+        key: str | None = KEY,
+        hang_up_after: float | None = None,
+    ) -> Response:
+        raw = body if isinstance(body, bytes) else msgspec.json.encode(body) if body else b""
+        sent = {**({"authorization": f"Bearer {key}"} if key else {}), **(headers or {})}
+        path, _, query = path.partition("?")
+        scope = {
+            "type": "http",
+            "method": method or ("GET" if body is None else "POST"),
+            "path": path,
+            "query_string": query.encode(),
+            "headers": [(k.lower().encode(), v.encode()) for k, v in sent.items()],
+        }
+        response = Response()
+        arrived = False
+
+        async def receive() -> dict[str, Any]:
+            nonlocal arrived
+            if not arrived:
+                arrived = True
+                return {"type": "http.request", "body": raw, "more_body": False}
+            if hang_up_after is None:
+                await asyncio.Event().wait()
+            await asyncio.sleep(hang_up_after or 0)
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                response.status = message["status"]
+                response.headers = {k.decode(): v.decode() for k, v in message["headers"]}
+            else:
+                response.pieces.append(message.get("body", b""))
+
+        await self.gateway(scope, receive, send)
+        return response
+
+
+def served(pool: FixedPool, name: str = "pilot", model: str = "Cupola-Pilot") -> Served:
+    return Served(
+        endpoint=EndpointName(name),
+        model=ModelName(model),
+        provider="Cupola",
+        model_type="chat-completions",
+        created=1_700_000_000,
+        profile=PROFILE,
+        default_temperature=0.7,
+        pool=pool,
+    )
+
+
+def gateway_of(*endpoints: Served, limits: Limits | None = None) -> Gateway:
+    """A gateway whose one key may call all `endpoints`; another key calls one of its own."""
+    names = frozenset(one.endpoint for one in endpoints)
+    foreign = served(FixedPool([]), "foreign", "Other")
+    snapshot = Snapshot(
+        endpoints={one.endpoint: one for one in (*endpoints, foreign)},
+        keys={digest(KEY): names, digest(OTHER_KEY): frozenset([foreign.endpoint])},
+    )
+    return Gateway(Directory(snapshot), digest, FakeClock(), limits or Limits())
+
+
+def caller_of(script: Script, **limits: Any) -> tuple[Caller, ScriptedReplica]:
+    """A caller of a gateway with one endpoint, `pilot`, and its replica."""
+    replica = ScriptedReplica(script)
+    return Caller(gateway_of(served(FixedPool([replica])), limits=Limits(**limits))), replica

@@ -1,0 +1,104 @@
+"""Replies and streams, byte for byte as the samples of the Azure service show them.
+
+The golden files were typed from those samples (with their white space taken out), except for the
+streams of calls and failures, which the samples lack.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from cupola.kit.errors import EngineFailed
+from cupola.wire.azure.encode import STYLE as AZURE
+from cupola.wire.canonical import Call, FinishReason, Usage
+from cupola.wire.completion import Chunks, Head, NamedCall, Reply, Style, encode_reply
+from cupola.wire.mistral.encode import STYLE as MISTRAL
+from cupola.wire.openai.encode import STYLE as OPENAI
+
+GOLDEN = Path(__file__).parent / "golden"
+HEAD = Head("0a1234b5de6789f01gh2i345j6789klm", 1718726686, "Mistral-Large")
+STREAM_HEAD = Head("23b54589eba14564ad8a2e6978775a39", 1718726371, "Mistral-Large")
+CALL = NamedCall(
+    "abc0dF1gh",
+    Call("get_flight_info", '{"origin_city": "Miami", "destination_city": "Seattle"}'),
+)
+REASONS: list[FinishReason] = ["stop", "length", "tool_calls", "content_filter", "error"]
+
+
+def golden(name: str) -> bytes:
+    return (GOLDEN / name).read_bytes()
+
+
+def test_a_whole_reply_is_the_samples():
+    """Keys, their order and the nulls are those of the service."""
+    reply = Reply("As of now, it's estimated …", (), "stop", Usage(19, 72))
+
+    assert encode_reply(HEAD, reply, AZURE) == golden("reply.json")
+
+
+@pytest.mark.parametrize("style", [AZURE, MISTRAL, OPENAI], ids=["azure", "mistral", "openai"])
+def test_text_alone_looks_the_same_in_each_dialect(style: Style):
+    """The dialects differ in calls and streams only."""
+    reply = Reply("As of now, it's estimated …", (), "stop", Usage(19, 72))
+
+    assert encode_reply(HEAD, reply, style) == golden("reply.json")
+
+
+def test_a_call_is_the_samples():
+    """Empty content, arguments as text, `call_id` as null, a reason of its own."""
+    reply = Reply("", [CALL], "tool_calls", Usage(190, 36))
+
+    assert encode_reply(HEAD, reply, AZURE) == golden("reply_call.json")
+
+
+@pytest.mark.parametrize("style", [MISTRAL, OPENAI], ids=["mistral", "openai"])
+def test_call_id_is_azures_alone(style: Style):
+    """Neither of the native APIs has that key."""
+    reply = Reply("", [CALL], "tool_calls", Usage(190, 36))
+
+    expected = golden("reply_call.json").replace(b',"call_id":null', b"")
+    assert encode_reply(HEAD, reply, style) == expected
+
+
+@pytest.mark.parametrize("style", [AZURE, MISTRAL], ids=["azure", "mistral"])
+def test_a_stream_is_the_samples(style: Style):
+    """The role first, usage in the last chunk, which has a reason and empty content."""
+    chunks = Chunks(STREAM_HEAD, style)
+
+    sent = chunks.first() + chunks.text("Hé\n") + chunks.text('"7,000"')
+    assert sent + chunks.last("stop", Usage(19, 72)) == golden("stream.sse")
+
+
+def test_usage_in_a_chunk_of_its_own():
+    """As OpenAI's clients that ask for it expect: no choice in it, and none elsewhere."""
+    chunks = Chunks(STREAM_HEAD, OPENAI)
+
+    sent = chunks.first() + chunks.text("Hi") + chunks.last("length", Usage(19, 1))
+    assert sent == golden("stream_own_usage.sse")
+
+
+def test_calls_stream_whole():
+    """One chunk a call, numbered; a delta of a call has no content and no null."""
+    chunks = Chunks(STREAM_HEAD, AZURE)
+
+    sent = chunks.first() + chunks.call(CALL) + chunks.call(CALL)
+    assert sent + chunks.last("tool_calls", Usage(190, 72)) == golden("stream_calls.sse")
+
+
+def test_a_failure_ends_a_stream_as_an_answer_would():
+    """Clients that stop at a reason stop; those that look for `error` find it."""
+    chunks = Chunks(STREAM_HEAD, AZURE)
+
+    sent = chunks.first() + chunks.failed(EngineFailed("It died.", private="kill -9"))
+    assert sent == golden("stream_failed.sse")
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_every_event_is_one_line_of_data(reason: FinishReason):
+    """The strictest parser splits at empty lines and wants `data: ` on the one line between."""
+    chunks = Chunks(HEAD, AZURE)
+    sent = chunks.first() + chunks.text("a\r\n\n\u2028b") + chunks.last(reason, Usage(1, 1))
+
+    events = sent.removesuffix(b"\n\n").split(b"\n\n")
+    assert all(event.startswith(b"data: ") and b"\n" not in event for event in events)
+    assert b"\r" not in sent
