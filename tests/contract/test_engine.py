@@ -163,9 +163,7 @@ async def test_json_output_fits_its_schema(replica: Replica, incremental: bool) 
 
 @pytest.mark.parametrize("parallel", [True, False], ids=["parallel", "single"])
 @pytest.mark.parametrize("incremental", [True, False], ids=["stream", "whole"])
-async def test_required_tool_is_called(
-    replica: Replica, parallel: bool, incremental: bool
-) -> None:
+async def test_required_tool_is_called(replica: Replica, parallel: bool, incremental: bool) -> None:
     """With `required` there is a call, its name is one offered and its arguments fit."""
     constraint = ToolOutput((FLIGHT,), "required", parallel)
     events = await collect(

@@ -98,7 +98,11 @@ def _find_fault(text: str) -> str | None:
     from llguidance import LLMatcher  # noqa: PLC0415
 
     fault: str = LLMatcher.validate_grammar(LLMatcher.grammar_from_lark(f"start: %json {text}"))
-    if not fault:
-        return None
+    return _shorten(fault) if fault else None
+
+
+def _shorten(fault: str) -> str:
+    """The reason alone, without the place in a grammar that the caller never saw."""
     reason = fault.partition("failed to compile JSON schema: ")[2] or fault
-    return reason.partition("\n")[0].strip().rstrip(".")
+    _, _, about_pattern = reason.partition("\nerror: ")
+    return (about_pattern or reason).partition("\n")[0].strip().rstrip(".")

@@ -52,7 +52,7 @@ class Client:
         self, address: Address, *, max_idle: int = MAX_IDLE, bounds: Bounds = DEFAULT_BOUNDS
     ) -> None:
         self._address = address
-        self._max_idle = max_idle
+        self.max_idle = max_idle
         self._bounds = bounds
         self._idle: list[Connection] = []
         self._host = f"{address.host}:{address.port}" if isinstance(address, Tcp) else "localhost"
@@ -100,7 +100,7 @@ class Client:
 
     def close(self) -> None:
         """Hang up on all idle connections; those in use end with their exchange."""
-        self._max_idle = 0
+        self.max_idle = 0
         while self._idle:
             self._idle.pop().abort()
 
@@ -122,7 +122,7 @@ class Client:
     def release(self, connection: Connection) -> None:
         """Keep the connection for the next request if it may be reused, or hang up."""
         if connection.release():
-            if len(self._idle) < self._max_idle:
+            if len(self._idle) < self.max_idle:
                 self._idle.append(connection)
             else:
                 connection.abort()

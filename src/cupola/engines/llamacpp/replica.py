@@ -24,6 +24,7 @@ from cupola.engines.llamacpp.process import EngineProcess
 from cupola.engines.llamacpp.reply import Reply
 from cupola.engines.llamacpp.vocabulary import read_vocabulary
 from cupola.engines.port import Generation, Piece, Profile, ReplicaState, Verbatim
+from cupola.http.client import Client
 from cupola.http.connection import Broken
 from cupola.kit.errors import CupolaError, EngineFailed
 from cupola.wire.canonical import Event, Failed
@@ -101,6 +102,11 @@ class LlamaCppReplica:
     def pid(self) -> int | None:
         """Of the running process."""
         return self._process.pid
+
+    @property
+    def client(self) -> Client:
+        """Of the running process's socket, for whoever wants to look inside."""
+        return self._process.client
 
     async def start(self) -> None:
         """Start the process; returns when the model is loaded."""
