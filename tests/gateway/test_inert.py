@@ -65,6 +65,7 @@ def test_texts_do_not_join_to_a_token(parts: list[str]):
 @given(texts, texts, texts, texts)
 def test_tools_calls_and_results_are_inert(name: str, text: str, key: str, result: str):
     """Names, descriptions, schemas, arguments, ids and results come from callers, too."""
+
     def conversation(name: str, text: str, key: str, result: str) -> tuple[Piece, ...]:
         call = ToolCall(name, name, json.dumps({key: [text]}))
         tool = Tool(name, text, {"type": "object", "properties": {key: {"const": text}}})

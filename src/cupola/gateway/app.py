@@ -175,4 +175,4 @@ async def _decline(scope: Scope, send: Send) -> None:
 def _root(exchange: Exchange) -> str:
     """The endpoint's URL as the caller wrote it: everything before the document's own name."""
     host = exchange.headers.get(b"host", b"localhost").decode("latin-1")
-    return f"http://{host}{exchange.path.rstrip('/').rpartition('/')[0]}"
+    return f"{exchange.scheme}://{host}{exchange.path.rstrip('/').rpartition('/')[0]}"

@@ -27,6 +27,7 @@ class Exchange:
         """In `x-request-id` and, in a chat, the reply's id: one word to search logs for."""
         self.method: str = scope["method"]
         self.path: str = scope["path"]
+        self.scheme: str = scope.get("scheme", "http")
         self.query: bytes = scope.get("query_string", b"")
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.receive = receive

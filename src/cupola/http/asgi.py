@@ -38,9 +38,7 @@ async def read_body(receive: Receive, declared: bytes, *, limit: int, seconds: f
         ) from None
 
 
-async def _gather(
-    receive: Receive, limit: int, timeout: asyncio.Timeout, seconds: float
-) -> bytes:
+async def _gather(receive: Receive, limit: int, timeout: asyncio.Timeout, seconds: float) -> bytes:
     async def start_timer() -> None:
         """Most bodies are there when they are asked for; a timer costs more than reading them."""
         if timeout.when() is None:
