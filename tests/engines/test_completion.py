@@ -172,13 +172,16 @@ def test_calls() -> None:
     )
 
 
-def test_calls_in_one_chunk() -> None:
-    """A whole reply is told from text by its first token, too."""
-    whole = chunk(CALLS, 9, [5, 9, 9], stop=True, stop_type="eos").removeprefix(b"data: ")
-    reply = Reply(REQUIRED, tool_calls_token=5, opens=True)
-
-    assert list(reply.receive_whole(whole)) == []
-    assert [Call("find", '{"a": 1.50}'), Finish("tool_calls", Usage(7, 9))] == list(reply.end())
+def test_whole_reply_is_said_at_the_end() -> None:
+    """Who does not want pieces gets one delta."""
+    assert (
+        play(Generation(prompt=PLAIN.prompt, incremental=False))
+        >> chunk(" Hello", 1) + chunk(" world", 2)
+        >> last(3)
+        >> None
+        << Delta("Hello world", 3)
+        << Finish("stop", Usage(7, 3))
+    )
 
 
 def test_call_cut_at_its_limit() -> None:
@@ -251,7 +254,8 @@ def test_broken_stream_is_a_failure(data: bytes) -> None:
 
 def refused(status: int, **error: Any) -> Exception:
     reply = Reply(PLAIN, tool_calls_token=5, opens=True)
-    reply.refuse(status, json.dumps({"error": {"code": status, **error}}).encode())
+    body = json.dumps({"error": {"code": status, **error}}).encode()
+    assert [event for part in (body[:9], body[9:]) for event in reply.receive(part, status)] == []
     [failed] = reply.end()
     assert isinstance(failed, Failed)
     return failed.error

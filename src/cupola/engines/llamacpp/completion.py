@@ -22,6 +22,7 @@ _CONSTANT: Final = {
     "min_p": 0.0,
     "repeat_penalty": 1.0,
     "cache_prompt": True,
+    "stream": True,  # always: a whole reply would go on when its caller has gone
     "response_fields": [
         "content", "tokens", "stop", "stop_type", "tokens_predicted", "tokens_evaluated",
     ],
@@ -35,7 +36,6 @@ class _Body(msgspec.Struct, omit_defaults=True):
     n_predict: int
     temperature: float
     top_p: float = 1.0
-    stream: bool = False
     return_tokens: bool = False
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
@@ -70,7 +70,6 @@ class CompletionWriter:
             n_predict=-1 if limit is None else min(limit, self._context_length),
             temperature=0.0 if greedy else request.temperature,
             top_p=1.0 if greedy else request.top_p,
-            stream=request.incremental,
             return_tokens=calls,
             presence_penalty=request.presence_penalty,
             frequency_penalty=request.frequency_penalty,

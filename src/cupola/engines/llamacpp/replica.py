@@ -33,6 +33,7 @@ PATIENCE: Final = 600.0
 """Seconds without a byte from the engine: it says something every 30 s, if only that it lives. A
 caller who will not wait that long closes the generator."""
 
+_STOPPED: Final = "The model's engine stopped while answering."
 _SENTINEL: Final = "\n"
 """No piece of a SentencePiece vocabulary begins with it and goes on."""
 
@@ -131,29 +132,17 @@ class LlamaCppReplica:
         """Answer `request`, one event at a time."""
         self._busy += 1
         try:
-            reply = Reply(
-                request,
-                tool_calls_token=self._vocabulary.tool_calls_token,
-                opens=opens_reply(request.prompt, self._vocabulary),
-            )
+            reply = self._expect(request)
             body = self._writer.write(request, await self._tokenize(request.prompt))
             if request.incremental:
-                async with self._process.client.stream("POST", PATH, body, within=PATIENCE) as got:
-                    if got.status != 200:
-                        reply.refuse(got.status, b"".join([part async for part in got]))
-                    else:
-                        async for data in got:
-                            for event in reply.receive(data):
-                                yield event
+                async with self.client.stream("POST", PATH, body, within=PATIENCE) as answer:
+                    async for data in answer:
+                        for event in reply.receive(data, answer.status):
+                            yield event
             else:
-                status, whole = await self._process.client.request(
-                    "POST", PATH, body, within=PATIENCE
-                )
-                if status != 200:
-                    reply.refuse(status, whole)
-                else:
-                    for event in reply.receive_whole(whole):
-                        yield event
+                status, data = await self.client.request("POST", PATH, body, within=PATIENCE)
+                for event in reply.receive(data, status):
+                    yield event
             if retry := reply.find_retry():
                 async for event in self.generate(retry):
                     yield event
@@ -161,11 +150,18 @@ class LlamaCppReplica:
                 for event in reply.end():
                     yield event
         except Broken as error:
-            yield Failed(_lost(error))
+            yield Failed(EngineFailed(_STOPPED, private=str(error)))
         except CupolaError as error:
             yield Failed(error)
         finally:
             self._busy -= 1
+
+    def _expect(self, request: Generation) -> Reply:
+        return Reply(
+            request,
+            tool_calls_token=self._vocabulary.tool_calls_token,
+            opens=opens_reply(request.prompt, self._vocabulary),
+        )
 
     async def _tokenize(self, pieces: tuple[Piece, ...]) -> list[str | int]:
         """The prompt as llama.cpp takes it: text with control tokens, and ids for what has none."""
@@ -186,7 +182,7 @@ class LlamaCppReplica:
 
     async def _ask_tokens(self, text: str) -> list[int]:
         body = {"content": text, "add_special": False, "parse_special": False}
-        status, answer = await self._process.client.request(
+        status, answer = await self.client.request(
             "POST", "/tokenize", msgspec.json.encode(body), within=PATIENCE
         )
         if status != 200:
@@ -194,7 +190,3 @@ class LlamaCppReplica:
                 "The model's engine failed.", private=f"/tokenize answered {status}: {answer!r}"
             )
         return msgspec.json.decode(answer, type=_Tokens).tokens
-
-
-def _lost(error: Broken) -> EngineFailed:
-    return EngineFailed("The model's engine stopped while answering.", private=str(error))

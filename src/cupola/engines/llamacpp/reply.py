@@ -5,6 +5,9 @@
     TEXT      Delta             -                             ENDED: Finish
     CALLS     kept              -                             ENDED: Calls, Finish
 
+An answer that is not wanted in pieces comes as a stream, too, for the engine notices only then that
+nobody listens any more; its text is kept and said as one delta at the end.
+
 `receive` yields deltas; what ends the answer waits for `end`, which the caller asks for once the
 connection has nothing more to say. A reply under a constraint is checked there again, because
 llama.cpp ignores a grammar that it cannot use, with no more than a warning in its log.
@@ -67,7 +70,7 @@ class Reply:
         self._request = request
         constraint = request.constraint
         self._call_token = tool_calls_token if isinstance(constraint, ToolOutput) else None
-        self._keeps_text = constraint is not None
+        self._keeps_text = constraint is not None or not request.incremental
         self._strip = opens
         self._opening = True
         self._calling = False
@@ -77,24 +80,17 @@ class Reply:
         self._last: _Chunk | None = None
         self._failed: CupolaError | None = None
 
-    def receive(self, data: bytes) -> Iterator[Event]:
-        """Read some bytes of the stream; yield the text in them."""
+    def receive(self, data: bytes, status: int = 200) -> Iterator[Event]:
+        """Read some bytes of the answer; yield the text in them."""
         if self._buffer:
             data = self._buffer + data
-        *events, self._buffer = data.split(_END)
-        for event in events:
-            if event.startswith(_DATA):  # else a comment, to keep the connection alive
-                yield from self._read(event[len(_DATA) :])
-        if len(self._buffer) > MAX_EVENT:
+        if len(data) > MAX_EVENT and _END not in data:
             self._failed = _broken("An event of the stream is too long.")
-
-    def receive_whole(self, body: bytes) -> Iterator[Event]:
-        """Read the one chunk of an answer that was not asked for as a stream."""
-        yield from self._read(body)
-
-    def refuse(self, status: int, body: bytes) -> None:
-        """The engine answered with an error status: that is what `end` will say."""
-        self._failed = _read_refusal(status, body)
+        elif status != 200:
+            self._buffer = data
+            self._failed = _read_refusal(status, data)
+        else:
+            yield from self._read_events(data)
 
     def end(self) -> Iterator[Event]:
         """What ends the answer: calls and how it finished, or why it failed."""
@@ -121,6 +117,12 @@ class Reply:
     def _stop_type(self) -> str:
         return self._last.stop_type if self._last else "none"
 
+    def _read_events(self, data: bytes) -> Iterator[Event]:
+        *events, self._buffer = data.split(_END)
+        for event in events:
+            if event.startswith(_DATA):  # else a comment, to keep the connection alive
+                yield from self._read(event[len(_DATA) :])
+
     def _read(self, data: bytes) -> Iterator[Event]:
         try:
             chunk = _decode_chunk(data)
@@ -145,7 +147,7 @@ class Reply:
             text = text.removeprefix(" ")
         if self._keeps_text:
             self._kept.append(text)
-        if text and not self._calling:
+        if text and self._request.incremental and not self._calling:
             yield Delta(text, chunk.tokens_predicted - self._reported)
             self._reported = chunk.tokens_predicted
 
@@ -169,6 +171,8 @@ class Reply:
         if self._calling and reason == "stop":
             yield from self._read_calls()
             reason = "tool_calls"
+        elif self._kept and not self._request.incremental and not self._calling:
+            yield Delta("".join(self._kept), usage.completion)
         yield Finish(reason, usage)
 
     def _read_calls(self) -> list[Call]:
