@@ -80,17 +80,18 @@ class Reply:
         self._last: _Chunk | None = None
         self._failed: CupolaError | None = None
 
-    def receive(self, data: bytes, status: int = 200) -> Iterator[Event]:
-        """Read some bytes of the answer; yield the text in them."""
+    def receive(self, data: bytes, status: int = 200) -> list[Event]:
+        """Read some bytes of the answer; the text in them."""
         if self._buffer:
             data = self._buffer + data
-        if len(data) > MAX_EVENT and _END not in data:
+        if status != 200:
+            self._buffer, self._failed = data, _read_refusal(status, data)
+            return []
+        *events, self._buffer = data.split(_END)
+        if len(self._buffer) > MAX_EVENT:
             self._failed = _broken("An event of the stream is too long.")
-        elif status != 200:
-            self._buffer = data
-            self._failed = _read_refusal(status, data)
-        else:
-            yield from self._read_events(data)
+        said = [self._read(event[len(_DATA) :]) for event in events if event.startswith(_DATA)]
+        return [event for event in said if event is not None]
 
     def end(self) -> Iterator[Event]:
         """What ends the answer: calls and how it finished, or why it failed."""
@@ -117,39 +118,34 @@ class Reply:
     def _stop_type(self) -> str:
         return self._last.stop_type if self._last else "none"
 
-    def _read_events(self, data: bytes) -> Iterator[Event]:
-        *events, self._buffer = data.split(_END)
-        for event in events:
-            if event.startswith(_DATA):  # else a comment, to keep the connection alive
-                yield from self._read(event[len(_DATA) :])
-
-    def _read(self, data: bytes) -> Iterator[Event]:
+    def _read(self, data: bytes) -> Event | None:
         try:
             chunk = _decode_chunk(data)
         except msgspec.DecodeError as error:
             self._failed = _broken(f"The answer cannot be read: {error}")
-            return
+            return None
         if chunk.error is not None:
             self._failed = _explain(chunk.error)
-            return
+            return None
         if chunk.stop:
             self._last = chunk
         if self._opening and (chunk.tokens or chunk.content):
             self._opening = False
             self._calling = chunk.tokens[:1] == [self._call_token]
-        if chunk.content:
-            yield from self._say(chunk)
+        return self._say(chunk) if chunk.content else None
 
-    def _say(self, chunk: _Chunk) -> Iterator[Event]:
+    def _say(self, chunk: _Chunk) -> Event | None:
         text = chunk.content
         if self._strip:
             self._strip = False
             text = text.removeprefix(" ")
         if self._keeps_text:
             self._kept.append(text)
-        if text and self._request.incremental and not self._calling:
-            yield Delta(text, chunk.tokens_predicted - self._reported)
-            self._reported = chunk.tokens_predicted
+        if not text or self._calling or not self._request.incremental:
+            return None
+        delta = Delta(text, chunk.tokens_predicted - self._reported)
+        self._reported = chunk.tokens_predicted
+        return delta
 
     def _find_fault(self) -> str | None:
         """How a complete answer breaks its constraint; None where it was cut, or holds."""
