@@ -30,13 +30,15 @@ format: $(VENV)/dev.stamp ## Put every file into the house's form
 	$(BIN)/ruff format .
 
 bench: $(VENV)/dev.stamp ## Measure speed; results go to bench/results
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench.run
 
 eval-pilot: $(VENV)/dev.stamp ## Ask the included model its held-out questions, through an endpoint
 	$(BIN)/python -m pilot.evaluate
 
-train-pilot: $(VENV)/pilot.stamp ## Train the included model again (hours on two cores)
-	$(BIN)/python -m pilot.train
+train-pilot: $(VENV)/pilot.stamp pilot/runs/main/tokenizer.json ## Train the included model (hours)
+	$(BIN)/python -m pilot.train --run main --minutes 107
+	$(BIN)/python -m pilot.export main --gguf src/cupola/catalog/weights/Cupola-Pilot.gguf
+	$(BIN)/python scripts/stamp_weights.py
 
 stamp: $(VENV)/run.stamp ## Write size and checksum of the shipped weights into the catalog
 	$(BIN)/python scripts/stamp_weights.py
@@ -61,9 +63,13 @@ $(VENV)/dev.stamp: requirements/dev.txt pyproject.toml | $(BIN)/python
 	$(PIP) install --no-build-isolation --no-deps --editable .
 	@touch $@ $(VENV)/run.stamp
 
+# PyTorch is large and not locked: only training needs it.
 $(VENV)/pilot.stamp: $(VENV)/dev.stamp
-	$(PIP) install --editable '.[pilot]'
+	$(PIP) install --no-build-isolation --editable '.[pilot]'
 	@touch $@
+
+pilot/runs/main/tokenizer.json: | $(VENV)/pilot.stamp
+	$(BIN)/python -m pilot.tokenizer $@
 
 $(BIN)/python:
 	@scripts/make_venv $(VENV)

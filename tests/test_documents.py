@@ -1,0 +1,44 @@
+"""What documents promise is compared with the code."""
+
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from cupola.kit.errors import Kind
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+DIALECTS = ("azure", "openai", "mistral")
+
+
+def test_every_kind_of_error_is_documented():
+    """docs/reference/errors.md gives each kind's status in each dialect, as the tables do."""
+    text = (ROOT / "docs/reference/errors.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (\d+) \| (\d+) \| (\d+) \|", text, re.MULTILINE)
+    tables = [import_module(f"cupola.wire.{dialect}.errors").TABLE for dialect in DIALECTS]
+
+    assert rows == [(kind.value, *(str(table[kind][0]) for table in tables)) for kind in Kind]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(document: Path):
+    """Every relative link in a document names something that exists."""
+    targets = re.findall(r"\]\((?!http)([^)#]+)", document.read_text("utf-8"))
+    missing = [target for target in targets if not (document.parent / target).exists()]
+
+    assert missing == []
+
+
+def test_architecture_shows_every_room():
+    """The map in ARCHITECTURE.md has a line for each package and module, and stays short."""
+    text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    rooms = {
+        path.name + "/" * path.is_dir()
+        for path in (ROOT / "src/cupola").iterdir()
+        if (path.is_dir() or path.suffix == ".py") and not path.name.startswith("__")
+    }
+
+    assert [room for room in sorted(rooms) if f"\n  {room} " not in text] == []
+    assert len(text.splitlines()) <= 200
