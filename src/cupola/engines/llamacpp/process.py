@@ -142,7 +142,8 @@ class EngineProcess:
         if code is None:
             return "The engine was not started."
         if code < 0:
-            return f"The engine was ended by signal {signal.Signals(-code).name}."
+            name = signal.strsignal(-code) or "unknown"
+            return f"The engine was ended by signal {-code} ({name})."
         return f"The engine ended with exit code {code}."
 
     def _make_socket_path(self) -> Path:
