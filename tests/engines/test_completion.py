@@ -13,7 +13,7 @@ from cupola.engines.llamacpp.completion import CompletionWriter, begin_prompt, o
 from cupola.engines.llamacpp.reply import Reply
 from cupola.engines.llamacpp.vocabulary import Vocabulary
 from cupola.engines.port import Generation, JsonOutput, ToolOutput, Verbatim
-from cupola.kit.errors import EngineFailed, Invalid, TooLong
+from cupola.kit.errors import EngineFailed, Invalid, TooLong, Unsupported
 from cupola.wire.canonical import Call, Delta, Event, Failed, Finish, Tool, Usage
 from tests.playbook import Playbook
 
@@ -82,6 +82,28 @@ def test_body_says_everything() -> None:
     ) == (3, 0.5, 0.9, 1)  # fmt: skip
     assert body["repeat_last_n"] == 512
     assert body["logit_bias"] == [[0, False], [1, False], [3, False], [4, False], [5, False]]
+
+
+def test_prompt_pays_no_penalty() -> None:
+    """What llama.cpp takes from tokens of the prompt is given back; bans stay bans."""
+    request = Generation(prompt=("x",), presence_penalty=0.5, frequency_penalty=1.0)
+
+    writer = CompletionWriter(VOCABULARY, context_length=512)
+    body = json.loads(writer.write(request, [1, 300, 300]))
+
+    assert body["logit_bias"][:2] == [[1, 1.5], [300, 2.5]]
+    assert body["logit_bias"][2:] == [[t, False] for t in (0, 1, 3, 4, 5)]
+
+
+def test_schema_with_a_control_tokens_text_is_refused() -> None:
+    """The decoder would force the token itself, so the request is told, not the reply broken."""
+    schema = {"const": "[/INST]"}
+
+    with pytest.raises(Unsupported) as refusal:
+        write(Generation(prompt=("x",), constraint=JsonOutput(schema)))
+
+    assert ("response_format",) == refusal.value.path
+    assert "[/INST]" in refusal.value.public
 
 
 def test_nothing_left_to_chance_is_greedy() -> None:

@@ -20,7 +20,7 @@ from cupola.engines.llamacpp.replica import LlamaCppReplica
 from cupola.engines.port import Generation, JsonOutput, Verbatim
 from cupola.kit.clock import SystemClock
 from cupola.kit.errors import EngineFailed, Unavailable
-from cupola.wire.canonical import Event, Failed, Finish
+from cupola.wire.canonical import Delta, Event, Failed, Finish
 from tests.engines import orphan
 from tests.models import Shape, build_tiny_model
 
@@ -55,6 +55,19 @@ async def replica(make: Callable[..., LlamaCppReplica]) -> AsyncIterator[LlamaCp
 async def collect(replica: LlamaCppReplica, **fields: Any) -> list[Event]:
     request = Generation(**{"prompt": PROMPT, "max_tokens": 1, **fields})
     return [event async for event in replica.generate(request)]
+
+
+async def test_penalties_spare_the_prompt(replica: LlamaCppReplica) -> None:
+    """A penalty counts what the reply has said, so its first token is the one without penalty."""
+    plain = await collect(replica, max_tokens=8, temperature=0.0)
+    prompt = (PROMPT[0] + "".join(e.text for e in plain if isinstance(e, Delta)),)
+    expected = await collect(replica, prompt=prompt, temperature=0.0)
+
+    penalised = await collect(
+        replica, prompt=prompt, temperature=0.0, presence_penalty=2.0, frequency_penalty=2.0
+    )
+
+    assert expected == penalised
 
 
 def is_alive(pid: int) -> bool:

@@ -3,9 +3,15 @@
 What llama.cpp would choose by itself (top-k 40, top-p 0.95, min-p 0.05, a penalty window of 64
 tokens) is said explicitly, for none of it was asked for. The parts that are the same for every
 request to a model are encoded once.
+
+Penalties: clients mean "what the reply has said so far" (as OpenAI and vLLM count), llama.cpp
+counts the prompt, too. So each token of the prompt gets back, as a bias, what it costs. What
+remains is that a token of the prompt, once repeated, pays no presence penalty.
 """
 
-from collections.abc import Iterable
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -13,6 +19,7 @@ import msgspec
 from cupola.engines.grammar import write_grammar
 from cupola.engines.llamacpp.vocabulary import Vocabulary
 from cupola.engines.port import Generation, Piece, ToolOutput, Verbatim
+from cupola.kit.errors import Unsupported
 
 PATH: Final = "/completion"
 
@@ -51,9 +58,9 @@ class CompletionWriter:
         self._vocabulary = vocabulary
         self._context_length = context_length
         self._encode = msgspec.json.Encoder().encode
-        banned = vocabulary.banned
-        self._plain = self._opening(banned)
-        self._calling = self._opening(t for t in banned if t != vocabulary.tool_calls_token)
+        self._control = re.compile("|".join(map(re.escape, vocabulary.control_texts)) or "(?!)")
+        self._plain = self._opening(self._banned(calls=False))
+        self._calling = self._opening(self._banned(calls=True))
 
     def write(self, request: Generation, prompt: list[str | int]) -> bytes:
         """The body that asks for `request`; `prompt` is what became of its pieces.
@@ -77,21 +84,56 @@ class CompletionWriter:
             seed=None if request.seed is None else request.seed % _SEEDS,
             grammar=self._grammar(request),
         )
-        return (self._calling if calls else self._plain) + self._encode(body)[1:]
+        return self._begin(request, prompt, calls=calls) + self._encode(body)[1:]
+
+    def _begin(self, request: Generation, prompt: list[str | int], *, calls: bool) -> bytes:
+        """The constant part, which all requests without penalties share."""
+        if not penalises(request):
+            return self._calling if calls else self._plain
+        return self._opening(self._banned(calls=calls), _refund(request, prompt))
+
+    def _banned(self, *, calls: bool) -> Iterable[int]:
+        own = self._vocabulary.tool_calls_token if calls else None
+        return (token for token in self._vocabulary.banned if token != own)
 
     def _grammar(self, request: Generation) -> str | None:
-        if request.constraint is None:
+        constraint = request.constraint
+        if constraint is None:
             return None
-        return write_grammar(
-            request.constraint,
+        grammar = write_grammar(
+            constraint,
             tool_calls_token=self._vocabulary.tool_calls_token,
             leading_space=self._vocabulary.leading_space,
         )
+        if found := self._control.search(grammar):
+            # The decoder would force the token for the text, and the token may not be said.
+            raise Unsupported(
+                f"A schema for this model cannot hold the text of a control token: {found[0]}",
+                path=("tools",) if isinstance(constraint, ToolOutput) else ("response_format",),
+                value=found[0],
+            )
+        return grammar
 
-    def _opening(self, banned: Iterable[int]) -> bytes:
-        bias = [(token, False) for token in banned]
+    def _opening(
+        self, banned: Iterable[int], refund: Sequence[tuple[int, float]] = ()
+    ) -> bytes:
+        bias = [*refund, *((token, False) for token in banned)]  # a ban is the last word
         window = self._context_length  # penalties count all of it
         return self._encode({**_CONSTANT, "repeat_last_n": window, "logit_bias": bias})[:-1] + b","
+
+
+def penalises(request: Generation) -> bool:
+    """Whether tokens are counted for penalties, so that the whole prompt must come as ids."""
+    return bool(request.presence_penalty or request.frequency_penalty)
+
+
+def _refund(request: Generation, prompt: list[str | int]) -> list[tuple[int, float]]:
+    """What llama.cpp takes from each token of the prompt, as a bias that gives it back."""
+    counts = Counter(token for token in prompt if isinstance(token, int))
+    return [
+        (token, request.presence_penalty + count * request.frequency_penalty)
+        for token, count in counts.items()
+    ]
 
 
 def begin_prompt(pieces: tuple[Piece, ...], vocabulary: Vocabulary) -> list[Piece | int]:

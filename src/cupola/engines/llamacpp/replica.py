@@ -19,6 +19,7 @@ from cupola.engines.llamacpp.completion import (
     CompletionWriter,
     begin_prompt,
     opens_reply,
+    penalises,
 )
 from cupola.engines.llamacpp.process import EngineProcess
 from cupola.engines.llamacpp.reply import Reply
@@ -133,7 +134,7 @@ class LlamaCppReplica:
         self._busy += 1
         try:
             reply = self._expect(request)
-            body = self._writer.write(request, await self._tokenize(request.prompt))
+            body = self._writer.write(request, await self._tokenize(request))
             if request.incremental:
                 async with self.client.stream("POST", PATH, body, within=PATIENCE) as answer:
                     async for data in answer:
@@ -163,12 +164,14 @@ class LlamaCppReplica:
             opens=opens_reply(request.prompt, self._vocabulary),
         )
 
-    async def _tokenize(self, pieces: tuple[Piece, ...]) -> list[str | int]:
+    async def _tokenize(self, request: Generation) -> list[str | int]:
         """The prompt as llama.cpp takes it: text with control tokens, and ids for what has none."""
         prompt: list[str | int] = []
-        for piece in begin_prompt(pieces, self._vocabulary):
+        for piece in begin_prompt(request.prompt, self._vocabulary):
             if isinstance(piece, Verbatim):
                 prompt += await self._tokenize_verbatim(piece.text)
+            elif isinstance(piece, str) and penalises(request):
+                prompt += await self._ask_tokens(piece, special=True)
             else:
                 prompt.append(piece)
         return prompt
@@ -180,8 +183,8 @@ class LlamaCppReplica:
         sentinel = await self._ask_tokens(_SENTINEL)
         return (await self._ask_tokens(_SENTINEL + text))[len(sentinel) :]
 
-    async def _ask_tokens(self, text: str) -> list[int]:
-        body = {"content": text, "add_special": False, "parse_special": False}
+    async def _ask_tokens(self, text: str, *, special: bool = False) -> list[int]:
+        body = {"content": text, "add_special": False, "parse_special": special}
         status, answer = await self.client.request(
             "POST", "/tokenize", msgspec.json.encode(body), within=PATIENCE
         )
