@@ -10,6 +10,7 @@ reverse, and a start that fails half-way leaves nothing behind.
 import asyncio
 import gc
 import json
+import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -46,6 +47,8 @@ from cupola.telemetry.log import start_log, stop_log
 
 FIRST_ENDPOINT = EndpointName("pilot")
 FIRST_MODEL = ModelName("Cupola-Pilot")
+
+_log = logging.getLogger(__name__)
 
 _PATIENCE = 5.0
 """Seconds without an answer after which the person at the terminal is told why."""
@@ -133,7 +136,9 @@ async def serve(
         stack.callback(server.stop)  # left before the engines end: nothing new is accepted
         greeting = _Greeting(deployments, note, state.keys, listeners)
         await stack.enter_async_context(greeting.under_way(ready_file))
+        _log.info("Cupola %s listens at %s.", __version__, note.url)
         await stopping.wait()
+        _log.info("Cupola stops.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +249,7 @@ class _Greeting:
             self.listeners.on_delay(reason)
             await asyncio.sleep(_PAUSE)
         _tune_collector()
+        _log.info("The endpoint %s answers.", self.deployments[0].endpoint.name)
         if ready_file is not None:
             write_whole(ready_file, json.dumps(asdict(self.server)) + "\n")
         self.listeners.on_ready(self._describe())

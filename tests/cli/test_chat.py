@@ -1,10 +1,11 @@
 import io
 import json
+from typing import Any
 
 import pytest
 
 from cupola.cli.chat import Chat
-from cupola.cli.conversation import Conversation
+from cupola.cli.conversation import Conversation, Reply
 from tests.cli.canned import Canned, call, canned, say
 
 CITIES = {"origin_city": "Miami", "destination_city": "Seattle"}
@@ -98,6 +99,26 @@ def test_reply_that_breaks_off_is_reported(type_lines, capsys: pytest.CaptureFix
         type_lines(server, "Hi")
 
     assert capsys.readouterr().err == "The endpoint refused: The reply broke off.\n"
+
+
+def test_interrupt_ends_the_reply_only(
+    type_lines, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """After Ctrl-C the chat goes on, and the model knows how far it came."""
+    stream = Conversation.stream
+
+    def interrupted(self: Conversation, reply: Reply, options: dict[str, Any]):
+        for text in stream(self, reply, options):
+            yield text
+            if text == "Stop":
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(Conversation, "stream", interrupted)
+    with canned(say("Stop", " never"), say("On.")) as server:
+        type_lines(server, "First", "Second")
+
+    assert capsys.readouterr().out == "Stop (stopped)\nOn.\n"
+    assert server.bodies[1]["messages"][1] == {"role": "assistant", "content": "Stop"}
 
 
 def test_unknown_command_is_not_sent(type_lines, capsys: pytest.CaptureFixture[str]):

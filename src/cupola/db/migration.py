@@ -47,10 +47,10 @@ def find_revision(file: Path) -> str | None:
 
 
 def _upgrade(file: Path) -> None:
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)  # seven lines of no use
     from alembic import command  # noqa: PLC0415  0.2 s and 12 MB that most starts do not need
     from alembic.config import Config  # noqa: PLC0415  as above
 
-    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)  # seven lines of no use
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
     config.attributes["file"] = file
