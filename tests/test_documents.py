@@ -28,7 +28,7 @@ def test_links_lead_somewhere(document: Path):
     targets = re.findall(r"\]\((?!http)([^)#]+)", document.read_text("utf-8"))
     missing = [target for target in targets if not (document.parent / target).exists()]
 
-    assert missing == []
+    assert [] == missing
 
 
 def test_architecture_shows_every_room():
@@ -40,5 +40,5 @@ def test_architecture_shows_every_room():
         if (path.is_dir() or path.suffix == ".py") and not path.name.startswith("__")
     }
 
-    assert [room for room in sorted(rooms) if f"\n  {room} " not in text] == []
+    assert [] == [room for room in sorted(rooms) if f"\n  {room} " not in text]
     assert len(text.splitlines()) <= 200

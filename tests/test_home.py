@@ -17,7 +17,7 @@ def home(tmp_path: Path) -> Home:
 
 def test_home_is_closed_to_others(home: Home):
     """Keys and logs are the owner's alone."""
-    assert stat.S_IMODE(home.folder.stat().st_mode) == 0o700
+    assert 0o700 == stat.S_IMODE(home.folder.stat().st_mode)
 
 
 def test_existing_home_is_closed_too(tmp_path: Path):
@@ -25,7 +25,7 @@ def test_existing_home_is_closed_too(tmp_path: Path):
     (tmp_path / "home").mkdir(mode=0o755)
     Home(tmp_path / "home").prepare()
 
-    assert stat.S_IMODE((tmp_path / "home").stat().st_mode) == 0o700
+    assert 0o700 == stat.S_IMODE((tmp_path / "home").stat().st_mode)
 
 
 def test_home_that_is_a_file_is_reported(tmp_path: Path):
@@ -58,7 +58,7 @@ def test_home_is_free_again(home: Home):
 def test_running_server_is_found(home: Home):
     """Commands learn where the server is, as long as it runs."""
     with home.hold(), home.announce(SERVER):
-        assert home.find_server() == SERVER
+        assert SERVER == home.find_server()
     assert home.find_server() is None
 
 
@@ -79,5 +79,5 @@ def test_file_is_replaced_whole(tmp_path: Path):
     write_whole(tmp_path / "note", "old")
     write_whole(tmp_path / "note", "new")
 
-    assert (tmp_path / "note").read_text() == "new"
-    assert [path.name for path in tmp_path.iterdir()] == ["note"]
+    assert "new" == (tmp_path / "note").read_text()
+    assert ["note"] == [path.name for path in tmp_path.iterdir()]

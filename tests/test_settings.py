@@ -20,7 +20,7 @@ def test_defaults_need_no_configuration():
     """Without any setting Cupola serves this machine only, and keeps its data with the user's."""
     settings = load_settings()
 
-    assert settings.host == "127.0.0.1"
+    assert "127.0.0.1" == settings.host
     assert settings.home == platformdirs.user_data_path("cupola")
 
 
@@ -28,15 +28,15 @@ def test_environment_goes_before_default(monkeypatch: pytest.MonkeyPatch):
     """`CUPOLA_PORT` sets the port."""
     monkeypatch.setenv("CUPOLA_PORT", "8123")
 
-    assert load_settings().port == 8123
+    assert 8123 == load_settings().port
 
 
 def test_option_goes_before_environment(monkeypatch: pytest.MonkeyPatch):
     """What is typed wins; an option that was not given does not count."""
     monkeypatch.setenv("CUPOLA_PORT", "8123")
 
-    assert load_settings(port=9000).port == 9000
-    assert load_settings(port=None).port == 8123
+    assert 9000 == load_settings(port=9000).port
+    assert 8123 == load_settings(port=None).port
 
 
 def test_home_may_be_relative(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -34,7 +34,7 @@ def weights(tmp_path: Path) -> Path:
 
 def test_model_is_found_by_name():
     """The catalog knows its entries."""
-    assert Catalog(MemoryEntries(MODEL), MemoryShelf()).get_model("Small") == MODEL
+    assert MODEL == Catalog(MemoryEntries(MODEL), MemoryShelf()).get_model("Small")
 
 
 def test_unknown_model_is_answered_with_the_known():
@@ -47,7 +47,7 @@ def test_whole_weights_may_be_loaded(weights: Path):
     """A file of the right size is handed out."""
     found = FoundWeights(weights, own=False)
 
-    assert Catalog(MemoryEntries(MODEL), MemoryShelf(found)).get_weights(MODEL) == found
+    assert found == Catalog(MemoryEntries(MODEL), MemoryShelf(found)).get_weights(MODEL)
 
 
 def test_missing_weights_are_named():
@@ -70,4 +70,4 @@ def test_own_weights_may_have_any_size(weights: Path):
     weights.write_bytes(b"GGUF and more")
     found = FoundWeights(weights, own=True)
 
-    assert Catalog(MemoryEntries(MODEL), MemoryShelf(found)).get_weights(MODEL) == found
+    assert found == Catalog(MemoryEntries(MODEL), MemoryShelf(found)).get_weights(MODEL)

@@ -12,7 +12,7 @@ WEIGHTS = Weights("small.gguf", size=4, sha256="0" * 64)
 
 def test_shipped_entries_can_be_read():
     """Every data file beside the code is a valid entry, and the included model is among them."""
-    assert [model.name for model in EntryFiles().list()] == ["Cupola-Pilot"]
+    assert ["Cupola-Pilot"] == [model.name for model in EntryFiles().list()]
 
 
 def test_entry_names_the_field_that_is_wrong(tmp_path: Path):

@@ -27,7 +27,7 @@ def test_reply_is_printed(type_lines, capsys: pytest.CaptureFixture[str]):
     with canned(say("Hello", " there.")) as server:
         type_lines(server, "Hi")
 
-    assert capsys.readouterr().out == "Hello there.\n"
+    assert "Hello there.\n" == capsys.readouterr().out
 
 
 def test_conversation_goes_on(type_lines):
@@ -35,11 +35,11 @@ def test_conversation_goes_on(type_lines):
     with canned(say("One."), say("Two.")) as server:
         type_lines(server, "First", "Second")
 
-    assert server.bodies[1]["messages"] == [
+    assert [
         {"role": "user", "content": "First"},
         {"role": "assistant", "content": "One."},
         {"role": "user", "content": "Second"},
-    ]
+    ] == server.bodies[1]["messages"]
 
 
 def test_system_message_stays_over_a_reset(type_lines):
@@ -47,10 +47,10 @@ def test_system_message_stays_over_a_reset(type_lines):
     with canned(say("Aye."), say("Aye.")) as server:
         type_lines(server, "/system You are a pirate.", "First", "/reset", "Second")
 
-    assert server.bodies[1]["messages"] == [
+    assert [
         {"role": "system", "content": "You are a pirate."},
         {"role": "user", "content": "Second"},
-    ]
+    ] == server.bodies[1]["messages"]
 
 
 def test_json_is_switched_on_and_off(type_lines):
@@ -58,7 +58,7 @@ def test_json_is_switched_on_and_off(type_lines):
     with canned(say("{}"), say("Hi.")) as server:
         type_lines(server, "/json", "First", "/json", "Second")
 
-    assert server.bodies[0]["response_format"] == {"type": "json_object"}
+    assert {"type": "json_object"} == server.bodies[0]["response_format"]
     assert "response_format" not in server.bodies[1]
 
 
@@ -81,7 +81,7 @@ def test_model_that_calls_for_ever_is_stopped(type_lines):
     with canned(*[call("get_flight_info", CITIES)] * 9) as server:
         type_lines(server, "/tools", "When?")
 
-    assert len(server.bodies) == 4
+    assert 4 == len(server.bodies)
 
 
 def test_refused_message_is_forgotten(type_lines, capsys: pytest.CaptureFixture[str]):
@@ -89,8 +89,8 @@ def test_refused_message_is_forgotten(type_lines, capsys: pytest.CaptureFixture[
     with canned("The prompt is too long.", say("Fine.")) as server:
         type_lines(server, "Long", "Short")
 
-    assert capsys.readouterr().err == "The endpoint refused: The prompt is too long.\n"
-    assert server.bodies[1]["messages"] == [{"role": "user", "content": "Short"}]
+    assert "The endpoint refused: The prompt is too long.\n" == capsys.readouterr().err
+    assert [{"role": "user", "content": "Short"}] == server.bodies[1]["messages"]
 
 
 def test_reply_that_breaks_off_is_reported(type_lines, capsys: pytest.CaptureFixture[str]):
@@ -98,7 +98,7 @@ def test_reply_that_breaks_off_is_reported(type_lines, capsys: pytest.CaptureFix
     with canned([{"choices": [{"delta": {"content": "Hel"}}]}]) as server:
         type_lines(server, "Hi")
 
-    assert capsys.readouterr().err == "The endpoint refused: The reply broke off.\n"
+    assert "The endpoint refused: The reply broke off.\n" == capsys.readouterr().err
 
 
 def test_interrupt_ends_the_reply_only(
@@ -117,8 +117,8 @@ def test_interrupt_ends_the_reply_only(
     with canned(say("Stop", " never"), say("On.")) as server:
         type_lines(server, "First", "Second")
 
-    assert capsys.readouterr().out == "Stop (stopped)\nOn.\n"
-    assert server.bodies[1]["messages"][1] == {"role": "assistant", "content": "Stop"}
+    assert "Stop (stopped)\nOn.\n" == capsys.readouterr().out
+    assert {"role": "assistant", "content": "Stop"} == server.bodies[1]["messages"][1]
 
 
 def test_unknown_command_is_not_sent(type_lines, capsys: pytest.CaptureFixture[str]):
@@ -126,7 +126,7 @@ def test_unknown_command_is_not_sent(type_lines, capsys: pytest.CaptureFixture[s
     with canned() as server:
         type_lines(server, "/jsn")
 
-    assert capsys.readouterr().out == "There is no command /jsn. /help lists them.\n"
+    assert "There is no command /jsn. /help lists them.\n" == capsys.readouterr().out
 
 
 def test_quit_ends_the_chat(type_lines):
@@ -134,4 +134,4 @@ def test_quit_ends_the_chat(type_lines):
     with canned() as server:
         type_lines(server, "/quit", "Hello?")
 
-    assert server.bodies == []
+    assert [] == server.bodies

@@ -19,14 +19,14 @@ def invoke(*words: object) -> Result:
 
 def test_version():
     """It says which version this is."""
-    assert invoke("version").output == f"cupola {__version__}\n"
+    assert f"cupola {__version__}\n" == invoke("version").output
 
 
 def test_every_command_is_documented():
     """docs/reference/cli.md has a section for each command."""
     documented = set(re.findall(r"`cupola ([a-z]+)", REFERENCE))
 
-    assert documented == {"up", "chat", "endpoints", "models", "doctor", "version"}
+    assert {"up", "chat", "endpoints", "models", "doctor", "version"} == documented
 
 
 def test_models_as_json():
@@ -49,7 +49,7 @@ def test_models_for_people():
 
 def test_new_home_has_no_endpoint(tmp_path: Path):
     """Asking early is no failure."""
-    assert invoke("endpoints", "list", "--json", "--home", tmp_path / "h").output == "[]\n"
+    assert "[]\n" == invoke("endpoints", "list", "--json", "--home", tmp_path / "h").output
     assert "no endpoint yet" in invoke("endpoints", "list", "--home", tmp_path / "h").output
 
 
@@ -62,7 +62,7 @@ def test_chat_without_server_says_how_to_start_one(
         main()
 
     expected = f"No Cupola is running. Start it in another terminal: cupola up --home {tmp_path}/h"
-    assert capsys.readouterr().err == f"cupola: {expected}\n"
+    assert f"cupola: {expected}\n" == capsys.readouterr().err
 
 
 def test_doctor_names_damaged_weights(tmp_path: Path):
@@ -71,7 +71,7 @@ def test_doctor_names_damaged_weights(tmp_path: Path):
     (tmp_path / "models" / "Cupola-Pilot.gguf").write_bytes(b"no model")
     result = invoke("doctor", "--home", tmp_path)
 
-    assert result.exit_code == 1
+    assert 1 == result.exit_code
     assert re.search(r"^fail  model +Cupola-Pilot: ", result.output, re.MULTILINE)
     assert f"-> Replace {tmp_path}/models/Cupola-Pilot.gguf." in result.output
 
@@ -82,4 +82,4 @@ def test_doctor_names_an_open_home(tmp_path: Path):
     home.mkdir(mode=0o755)
 
     assert f"-> chmod 700 '{home}'" in invoke("doctor", "--home", home).output
-    assert list(home.iterdir()) == []
+    assert [] == list(home.iterdir())

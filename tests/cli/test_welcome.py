@@ -41,9 +41,9 @@ def test_curl_line_can_be_copied():
     line = next(line for line in LINES if line.startswith("curl "))
     words = shlex.split(line)
 
-    assert words[1] == "http://127.0.0.1:8100/endpoints/pilot/chat/completions"
+    assert "http://127.0.0.1:8100/endpoints/pilot/chat/completions" == words[1]
     assert "Authorization: Bearer PRIMARY" in words
-    assert json.loads(words[-1])["messages"][0]["role"] == "user"
+    assert "user" == json.loads(words[-1])["messages"][0]["role"]
 
 
 def test_python_lines_can_be_copied():
@@ -58,7 +58,7 @@ def test_every_endpoint_is_shown():
     text = compose_welcome(Path("/data"), [PILOT, other])
 
     assert "Endpoint    other" in text
-    assert text.count("OTHER") == 1
+    assert 1 == text.count("OTHER")
 
 
 @pytest.mark.parametrize(
@@ -75,4 +75,4 @@ def test_command_reaches_this_installation(
     """The command that is shown works as it is, in the folder and for the home at hand."""
     monkeypatch.setattr(sys, "argv", [program])
 
-    assert spell_command(home, "chat", "pilot") == expected
+    assert expected == spell_command(home, "chat", "pilot")

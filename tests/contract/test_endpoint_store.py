@@ -34,7 +34,7 @@ async def test_added_is_found(store: EndpointStore):
     endpoint = replace(PILOT, kind=EndpointKind.MANAGED, primary_generation=3)
     await store.add(endpoint)
 
-    assert await store.find(PILOT.name) == endpoint
+    assert endpoint == await store.find(PILOT.name)
 
 
 async def test_unknown_is_none(store: EndpointStore):
@@ -48,7 +48,7 @@ async def test_name_is_taken_once(store: EndpointStore):
     with pytest.raises(Conflict):
         await store.add(replace(PILOT, created=2000))
 
-    assert await store.list() == [PILOT]
+    assert [PILOT] == await store.list()
 
 
 async def test_list_is_in_order_of_creation(store: EndpointStore):

@@ -23,7 +23,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
 
 def test_secret_has_its_length(make: Make):
     """32 bytes, from the first call on."""
-    assert len(make().ensure_secret()) == 32
+    assert 32 == len(make().ensure_secret())
 
 
 def test_secret_stays(make: Make):
@@ -44,7 +44,7 @@ def test_file_is_closed_to_others(tmp_path: Path):
     path = tmp_path / "secret.key"
     SecretFile(path).ensure_secret()
 
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert 0o600 == stat.S_IMODE(path.stat().st_mode)
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -20,14 +20,14 @@ def test_new_database_has_the_newest_schema(tmp_path: Path):
     file = tmp_path / "cupola.db"
     ensure_schema(file)
 
-    assert find_revision(file) == HEAD
+    assert HEAD == find_revision(file)
 
 
 def test_head_is_the_newest_revision():
     """`HEAD` was not forgotten when a revision was added."""
     folder = str(Path(migration.__file__).with_name("migrations"))
 
-    assert ScriptDirectory(folder).get_current_head() == HEAD
+    assert HEAD == ScriptDirectory(folder).get_current_head()
 
 
 def test_migrations_make_the_tables_of_the_code(tmp_path: Path):
@@ -38,7 +38,7 @@ def test_migrations_make_the_tables_of_the_code(tmp_path: Path):
         differences = compare_metadata(MigrationContext.configure(connection), metadata)
     engine.dispose()
 
-    assert differences == []
+    assert [] == differences
 
 
 def test_later_schema_is_refused(tmp_path: Path):
@@ -65,4 +65,4 @@ def test_current_schema_needs_no_alembic(tmp_path: Path):
         [sys.executable, "-c", script, str(file)], capture_output=True, text=True, check=True
     )
 
-    assert done.stdout == "False\n"
+    assert "False\n" == done.stdout

@@ -20,8 +20,8 @@ async def test_first_start_makes_an_endpoint(endpoints: Endpoints):
     """A new home has something to chat with."""
     expected = Endpoint(PILOT, EndpointKind.SERVERLESS, MODEL, created=1000)
 
-    assert await endpoints.ensure_first(PILOT, MODEL) == [expected]
-    assert await endpoints.get_endpoint("pilot") == expected
+    assert [expected] == await endpoints.ensure_first(PILOT, MODEL)
+    assert expected == await endpoints.get_endpoint("pilot")
 
 
 async def test_second_start_makes_none(endpoints: Endpoints):

@@ -8,7 +8,7 @@ from cupola.http.server import PortUnusable, base_url, listen, url_of
 def test_any_free_port():
     """Port 0 finds one, and the URL says which."""
     with listen("127.0.0.1", 0) as listener:
-        assert url_of(listener) == f"http://127.0.0.1:{listener.getsockname()[1]}"
+        assert f"http://127.0.0.1:{listener.getsockname()[1]}" == url_of(listener)
 
 
 def test_taken_port_is_reported_with_the_mend():
@@ -38,4 +38,4 @@ def test_unknown_host_is_reported():
 )
 def test_url_can_be_called(host: str, expected: str):
     """An address that means every interface is shown as one that a client can use."""
-    assert base_url(host, 8100) == expected
+    assert expected == base_url(host, 8100)

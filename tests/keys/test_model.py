@@ -15,7 +15,7 @@ def test_same_inputs_same_key():
 
 def test_keys_are_pinned():
     """A new version of Cupola must not change the keys that callers hold."""
-    assert derive(SECRET, "pilot", "primary", 1) == "IPAxvuR5VcQ42AGb4eSfFYG9Ea6A1CrS"
+    assert "IPAxvuR5VcQ42AGb4eSfFYG9Ea6A1CrS" == derive(SECRET, "pilot", "primary", 1)
 
 
 @given(secret=st.binary(min_size=32, max_size=32), name=st.text(), generation=st.integers(1, 9999))
@@ -23,7 +23,7 @@ def test_form_of_a_key(secret: bytes, name: str, generation: int):
     """A key is 32 characters that need no quoting anywhere."""
     key = derive(secret, name, "secondary", generation)
 
-    assert len(key) == 32
+    assert 32 == len(key)
     assert set(key) <= set(string.ascii_letters + string.digits)
 
 
@@ -38,13 +38,13 @@ def test_every_input_counts():
         derive(SECRET, "pilot", "primary", 21),
     }
 
-    assert len(keys) == 6
+    assert 6 == len(keys)
 
 
 @given(text=st.text(st.characters(), max_size=200))
 def test_any_text_has_a_digest(text: str):
     """Whatever a caller sends as a key can be looked up, so that it is refused in good order."""
-    assert len(digest(SECRET, text)) == 32
+    assert 32 == len(digest(SECRET, text))
 
 
 def test_digest_belongs_to_the_installation():

@@ -9,7 +9,7 @@ def test_pair_of_an_endpoint():
     pair = keyring.get_pair("pilot", primary=1, secondary=1)
 
     assert pair.primary != pair.secondary
-    assert keyring.get_pair("pilot", primary=1, secondary=1) == pair
+    assert pair == keyring.get_pair("pilot", primary=1, secondary=1)
 
 
 def test_regenerating_one_keeps_the_other():

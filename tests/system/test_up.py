@@ -75,7 +75,7 @@ def test_second_server_on_a_home_is_refused(server: Running):
     line = [*command("up", server.home), "--port", "0"]
     second = subprocess.run(line, capture_output=True, text=True, env=environment())
 
-    assert second.returncode == 1
+    assert 1 == second.returncode
     assert f"process {server.pid}, at {server.url}" in second.stderr
     assert "--home" in second.stderr
 
@@ -85,7 +85,7 @@ def test_taken_port_is_refused(home: Path, server: Running):
     line = [*command("up", home), "--port", str(server.port)]
     done = subprocess.run(line, capture_output=True, text=True, env=environment())
 
-    assert done.returncode == 1
+    assert 1 == done.returncode
     assert f"Port {server.port} on 127.0.0.1 is taken" in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -119,7 +119,7 @@ def test_second_start_finds_its_state(home: Path):
         second = run_json("endpoints", "show", "pilot", home=home)
 
     assert second | {"target_uri": ""} == first | {"target_uri": ""}
-    assert second["state"] == "ready"
+    assert "ready" == second["state"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -130,12 +130,12 @@ def test_stop_is_quick_and_leaves_nothing(home: Path, number: signal.Signals):
         begun = time.monotonic()
         status = started.stop(number)
 
-        assert status == 0
+        assert 0 == status
         assert time.monotonic() - begun < 3
-        assert wait_until_gone(started, 1) == []
+        assert [] == wait_until_gone(started, 1)
         assert not started.ready_file.exists()
         assert started.output.read_text().endswith("Cupola has stopped.\n")
-        assert run_json("endpoints", "list", home=home)[0]["state"] == "stopped"
+        assert "stopped" == run_json("endpoints", "list", home=home)[0]["state"]
 
 
 def test_stop_ends_streams(home: Path):
@@ -158,7 +158,7 @@ def test_stop_ends_streams(home: Path):
         started.stop()
 
         assert time.monotonic() - begun < 3
-        assert wait_until_gone(started, 1) == []
+        assert [] == wait_until_gone(started, 1)
     for stream in streams:
         stream.wait(5)
 
@@ -169,7 +169,7 @@ def test_killed_server_leaves_no_process(home: Path):
         started.wait_ready()
         started.stop(signal.SIGKILL)
 
-        assert wait_until_gone(started, 3) == []
+        assert [] == wait_until_gone(started, 3)
     with cupola(home) as started:
         assert ask(started.wait_ready()).stdout
 

@@ -25,7 +25,7 @@ def test_line_is_one_json_object(file: Path):
     line = json.loads(file.read_text("utf-8"))
 
     assert line.pop("time").endswith("Z")
-    assert line == {"level": "info", "from": "cupola.test", "message": "Hello Zoë."}
+    assert {"level": "info", "from": "cupola.test", "message": "Hello Zoë."} == line
 
 
 def test_failure_keeps_its_traceback(file: Path):
@@ -45,4 +45,4 @@ def test_terminal_shows_warnings_only(file: Path, capsys: pytest.CaptureFixture[
     log.info("A detail.")
     log.warning("Take care.")
 
-    assert capsys.readouterr().err == "warning: Take care.\n"
+    assert "warning: Take care.\n" == capsys.readouterr().err
