@@ -1,7 +1,6 @@
 """`cupola up` as a person runs it: a process, its output, its end."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -172,26 +171,3 @@ def test_killed_server_leaves_no_process(home: Path):
         assert [] == wait_until_gone(started, 3)
     with cupola(home) as started:
         assert ask(started.wait_ready()).stdout
-
-
-def test_start_needs_no_network(home: Path):
-    """In a network of its own, with nothing but loopback, everything works."""
-    if subprocess.run(["unshare", "-rn", "true"], capture_output=True).returncode:
-        pytest.skip("this machine lets nobody make a network of their own")
-    script = 'ip link set lo up 2>/dev/null; exec "$@"'
-    ready = home.with_name("offline.ready")
-    line = [*command("up", home), "--port", "0", "--ready-file", str(ready)]
-    started = subprocess.Popen(
-        ["unshare", "-rn", "sh", "-c", script, "sh", *line],
-        stdout=subprocess.DEVNULL,
-        env=environment(),
-    )
-    try:
-        deadline = time.monotonic() + 60
-        while not ready.exists() and started.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.05)
-
-        assert ready.exists()
-    finally:
-        os.kill(started.pid, signal.SIGINT)
-        started.wait(10)

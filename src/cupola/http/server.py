@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import uvicorn
 
 from cupola.http.asgi import Receive, Scope, Send
+from cupola.http.protocol import BoundedProtocol
 from cupola.kit.errors import CupolaError
 
 Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -66,6 +67,8 @@ class Server:
     def __init__(self, application: Application, listener: socket.socket) -> None:
         self._listener = listener
         self._uvicorn = _Quiet(_configure(application))
+        # A caller that sends nonsense is told so, and is nothing to warn anybody else of.
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
     async def run(self) -> None:
         """Returns when `stop` was called and replies under way have ended, or were cut."""
@@ -89,10 +92,11 @@ class _Quiet(uvicorn.Server):
 def _configure(application: Application) -> uvicorn.Config:
     return uvicorn.Config(
         application,
-        http="httptools",
+        http=BoundedProtocol,
         ws="none",
         lifespan="off",
         access_log=False,
+        proxy_headers=False,
         log_config=None,
         server_header=False,
         backlog=_BACKLOG,

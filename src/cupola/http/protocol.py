@@ -1,0 +1,94 @@
+"""uvicorn's HTTP protocol, with the bounds on a request's head that it lacks.
+
+Without them one connection could fill the memory with a header that never ends, or hold its place
+for ever by sending a byte now and then. Bodies are bounded where they are read (`asgi.read_body`).
+A head that comes in one piece, as nearly all do, costs one addition per header.
+"""
+
+import asyncio
+from http import HTTPStatus
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MAX_HEAD: Final = 32 * 1024
+"""Bytes; twice what the more generous of the usual servers take."""
+HEAD_SECONDS: Final = 10.0
+"""For the whole head to arrive, and for a new connection to begin with one."""
+
+
+class _Refused(Exception):
+    """Ends the parsing of a request that has been answered already."""
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection. `_unfinished` counts the bytes of a head that is still coming in."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._in_head = True
+        self._unfinished = 0
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # theirs
+        super().connection_made(transport)
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end_head()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if not self._in_head or self.transport.is_closing():
+            return
+        self._unfinished += len(data)
+        if self._unfinished > MAX_HEAD:
+            self._refuse_large()
+        elif self._deadline is None:
+            self._expect_head()
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._end_head()
+        if len(self.url) + sum([len(name) + len(text) for name, text in self.headers]) > MAX_HEAD:
+            self._refuse_large()
+            raise _Refused
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        if not self.transport.is_closing():
+            self._refuse(HTTPStatus.BAD_REQUEST, "This is not an HTTP/1.1 request.")
+
+    def _expect_head(self) -> None:
+        self._deadline = self.loop.call_later(HEAD_SECONDS, self._refuse_slow)
+
+    def _end_head(self) -> None:
+        self._in_head = False
+        self._unfinished = 0
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _refuse_large(self) -> None:
+        status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+        self._refuse(status, f"The request's head is larger than {MAX_HEAD} bytes. Send less.")
+
+    def _refuse_slow(self) -> None:
+        if self._unfinished:
+            text = f"The request's head did not arrive within {HEAD_SECONDS:g} seconds."
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT, text)
+        else:
+            self.transport.close()  # a connection made in advance, and not needed
+
+    def _refuse(self, status: HTTPStatus, text: str) -> None:
+        """Answer in plain text, since no dialect is known yet, and hang up."""
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: text/plain\r\n"
+            f"content-length: {len(text)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write((head + text).encode("ascii"))
+        self.transport.close()
