@@ -1,0 +1,54 @@
+"""Without any network, from an empty home, Cupola is ready in five seconds and chats."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+INSIDE = Path(__file__).parent / "inside.py"
+PROMISED = 5.0
+"""Seconds from the command to the first answer."""
+
+_FORBIDDEN = "unshare may not make a network namespace here"
+_IN_CI = os.environ.get("CI") == "true"  # noqa: TID251  says what may be skipped, not how Cupola runs
+
+
+@pytest.fixture
+def alone() -> list[str]:
+    """The words that put a command into a network of its own: as an ordinary user, else as root."""
+    if shutil.which("unshare"):
+        for words in (["unshare", "-rn"], ["unshare", "-n"]):
+            if not subprocess.run([*words, "true"], capture_output=True).returncode:
+                return words
+    if _IN_CI:
+        pytest.fail(_FORBIDDEN)
+    pytest.skip(_FORBIDDEN)
+
+
+def _visit(alone: list[str], home: Path) -> dict[str, Any]:
+    command = [*alone, sys.executable, str(INSIDE), str(home)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert 0 == done.returncode, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+def test_the_first_start_needs_no_network(alone: list[str], tmp_path: Path) -> None:
+    """From a home that does not exist yet; loopback is the only interface there is."""
+    told = _visit(alone, tmp_path / "home")
+
+    assert ["lo"] == told["interfaces"]
+    assert told["seconds"] < PROMISED
+    assert told["answer"]["choices"][0]["message"]["role"] == "assistant"
+
+
+def test_the_second_start_is_as_quick(alone: list[str], tmp_path: Path) -> None:
+    """The state of the first is found again."""
+    _visit(alone, tmp_path / "home")
+
+    assert _visit(alone, tmp_path / "home")["seconds"] < PROMISED
