@@ -114,9 +114,7 @@ class CompletionWriter:
             )
         return grammar
 
-    def _opening(
-        self, banned: Iterable[int], refund: Sequence[tuple[int, float]] = ()
-    ) -> bytes:
+    def _opening(self, banned: Iterable[int], refund: Sequence[tuple[int, float]] = ()) -> bytes:
         bias = [*refund, *((token, False) for token in banned)]  # a ban is the last word
         window = self._context_length  # penalties count all of it
         return self._encode({**_CONSTANT, "repeat_last_n": window, "logit_bias": bias})[:-1] + b","

@@ -24,7 +24,7 @@ from cupola.engines.llamacpp.completion import (
 from cupola.engines.llamacpp.process import EngineProcess
 from cupola.engines.llamacpp.reply import Reply
 from cupola.engines.llamacpp.vocabulary import read_vocabulary
-from cupola.engines.port import Generation, Piece, Profile, ReplicaState, Verbatim
+from cupola.engines.port import Generation, Profile, ReplicaState, Verbatim
 from cupola.http.client import Client
 from cupola.http.connection import Broken
 from cupola.kit.errors import CupolaError, EngineFailed

@@ -1,0 +1,98 @@
+"""Cupola's gateway as it is, with the mock engine in the place of llama.cpp.
+
+    python -m bench.gateway WEIGHTS ENGINE_SOCKET KEY
+
+Prints its port when it listens. Everything is the product's own (server, authentication, decoding,
+checks, template, engine adapter, encoding) but the engine process, which is only attached to.
+"""
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import uvloop
+
+from cupola.app import tune_collector
+from cupola.engines.llamacpp import LlamaCppReplica
+from cupola.engines.port import Replica
+from cupola.gateway.app import Gateway
+from cupola.gateway.directory import Directory, Served, Snapshot
+from cupola.http.client import Client, Unix
+from cupola.http.server import Server, listen
+from cupola.ids import EndpointName, ModelName
+from cupola.keys.model import digest
+from cupola.kit.clock import SystemClock
+
+_SECRET = b"bench" * 8
+_NAME = EndpointName("bench")
+
+
+@dataclass
+class AttachedProcess:
+    """An engine that somebody else has started."""
+
+    client: Client
+    is_running: bool = True
+    pid: int | None = field(default=None)
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class OneReplica:
+    """A pool whose only replica is always ready."""
+
+    replica: Replica
+
+    def ready(self) -> Sequence[Replica]:
+        return (self.replica,)
+
+    async def wait_ready(self, timeout: float) -> bool:
+        return True
+
+    def reason(self) -> str:
+        return ""
+
+
+async def serve(weights: Path, engine: str, key: str) -> None:
+    """Answer until killed."""
+    with tempfile.TemporaryDirectory() as folder:
+        replica = LlamaCppReplica(
+            weights,
+            Path(folder),
+            slots=64,
+            context_length=None,
+            threads=1,
+            log_folder=Path(folder),
+        )
+        replica._process = AttachedProcess(Client(Unix(engine)))  # type: ignore[assignment]
+        await replica.start()
+        with listen("127.0.0.1", 0) as socket:
+            gateway = Gateway(_directory(replica, key), lambda k: digest(_SECRET, k), SystemClock())
+            print(socket.getsockname()[1], flush=True)
+            tune_collector()
+            await Server(gateway, socket).run()
+
+
+def _directory(replica: LlamaCppReplica, key: str) -> Directory:
+    served = Served(
+        endpoint=_NAME,
+        model=ModelName("Bench"),
+        provider="Cupola",
+        model_type="chat-completions",
+        created=0,
+        profile=replica.profile,
+        default_temperature=0.7,
+        pool=OneReplica(replica),
+    )
+    return Directory(Snapshot({_NAME: served}, {digest(_SECRET, key): frozenset([_NAME])}))
+
+
+if __name__ == "__main__":
+    uvloop.install()
+    asyncio.run(serve(Path(sys.argv[1]), sys.argv[2], sys.argv[3]))

@@ -1,0 +1,265 @@
+"""What Cupola adds to an engine, in one run: `make bench`.
+
+1. *Whole replies and streams against a mock engine that costs nothing*: the gateway alone on one
+   core; load generator and mock on the other. Latency is compared with the mock asked directly, in
+   turn, round by round.
+2. *Tokens a second of the included model* at 1, 8 and 32 concurrent streams, through Cupola and
+   from the engine's own socket, in turn.
+
+Prints a table and keeps the figures, with the machine named, in `bench/results/`.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import uvloop
+
+from bench.load import Figures, Target, measure, post
+from cupola import __version__
+
+WEIGHTS = Path("src/cupola/catalog/weights/Cupola-Pilot.gguf")
+RESULTS = Path("bench/results")
+KEY = "k" * 32
+REQUEST = {
+    "messages": [
+        {"role": "system", "content": "You are a helpful assistant."},
+        {"role": "user", "content": "How many languages are in the world?"},
+    ]
+}
+STREAMS = (1, 8, 32)
+TOKENS = 96
+"""At most, of each streamed reply in the engine comparison."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How long and how often; `--quick` is for trying the benchmark itself out."""
+
+    seconds: float
+    rounds: int
+
+
+def main() -> None:
+    """Measure, print, keep."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true")
+    quick = parser.parse_args().quick
+    options = Options(seconds=1.0, rounds=1) if quick else Options(seconds=5.0, rounds=5)
+    results: dict[str, Any] = {"machine": describe_machine(), "cupola": __version__}
+    results["gateway"] = uvloop.run(measure_gateway(options))
+    results["engine"] = uvloop.run(measure_engine(options))
+    print(report(results))
+    if not quick:
+        keep(results)
+
+
+def describe_machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        lines = info.read_text().splitlines()
+        cpu = next((x.split(":", 1)[1].strip() for x in lines if x.startswith("model name")), cpu)
+    return {
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "date": datetime.now(UTC).date().isoformat(),
+    }
+
+
+async def measure_gateway(options: Options) -> dict[str, Any]:
+    """Latency and throughput against the mock."""
+    with tempfile.TemporaryDirectory() as folder, _pinned(0):
+        engine = f"{folder}/e.sock"
+        with (
+            _child(0, "bench.mock_engine", engine),
+            _child(1, "bench.gateway", str(WEIGHTS), engine, KEY) as gateway,
+        ):
+            assert gateway.stdout is not None
+            address = ("127.0.0.1", int(gateway.stdout.readline()))
+            return await _compare_with_mock(engine, address, options)
+
+
+async def _compare_with_mock(
+    engine: str, address: tuple[str, int], options: Options
+) -> dict[str, Any]:
+    results: dict[str, Any] = {}
+    for name, streamed in (("whole", False), ("streamed", True)):
+        direct = Target(engine, _to_engine({"prompt": [1, 3], "stream": True}))
+        through = Target(address, _to_cupola({**REQUEST, "stream": streamed}))
+        await measure(through, clients=4, seconds=1)
+        for clients in (1, 16, 64):
+            pairs = [
+                (
+                    await measure(direct, clients=clients, seconds=options.seconds / 2),
+                    await measure(through, clients=clients, seconds=options.seconds),
+                )
+                for _ in range(options.rounds)
+            ]
+            results[f"{name} c{clients}"] = _summarise(pairs)
+    return results
+
+
+def _summarise(pairs: list[tuple[Figures, Figures]]) -> dict[str, Any]:
+    return {
+        "mock replies/s": round(median(d.per_second for d, _ in pairs)),
+        "cupola replies/s": round(median(t.per_second for _, t in pairs)),
+        "cupola replies/s, lowest and highest round": [
+            round(min(t.per_second for _, t in pairs)),
+            round(max(t.per_second for _, t in pairs)),
+        ],
+        "cupola events/s": round(median(t.events_per_second for _, t in pairs)),
+        "cupola p50 ms": round(median(t.p50_ms() for _, t in pairs), 3),
+        "cupola p99 ms": round(median(t.p99_ms() for _, t in pairs), 3),
+        "added p50 ms": round(median(t.p50_ms() - d.p50_ms() for d, t in pairs), 3),
+        "errors": sum(t.errors for _, t in pairs),
+    }
+
+
+async def measure_engine(options: Options) -> dict[str, Any]:
+    """Tokens a second of the included model, through Cupola over directly."""
+    with tempfile.TemporaryDirectory() as folder, _server(folder) as (uri, key, engine):
+        host, _, path = uri.removeprefix("http://").partition("/")
+        name, _, port = host.partition(":")
+        body = {**REQUEST, "stream": True, "max_tokens": TOKENS, "temperature": 0}
+        through = Target((name, int(port)), _to_cupola(body, f"/{path}", key))
+        direct = Target(engine, _to_engine(_engine_body()))
+        return {
+            f"{clients} streams": await _compare_engines(direct, through, clients, options)
+            for clients in STREAMS
+        }
+
+
+async def _compare_engines(
+    direct: Target, through: Target, clients: int, options: Options
+) -> dict[str, Any]:
+    ratios, rates = [], []
+    for turn in range(2 * options.rounds):
+        order = (direct, through) if turn % 2 else (through, direct)
+        got = {t.address: await measure(t, clients=clients, seconds=options.seconds) for t in order}
+        # Each stream has the same tokens on either side, so replies a second compare tokens.
+        ratios.append(got[through.address].per_second / got[direct.address].per_second)
+        rates.append(got[direct.address].events_per_second)
+    return {
+        "engine's own events/s": round(median(rates)),
+        "cupola / engine": round(median(ratios), 3),
+        "lowest and highest pair": [round(min(ratios), 3), round(max(ratios), 3)],
+    }
+
+
+def _engine_body() -> dict[str, Any]:
+    system, user = (m["content"] for m in REQUEST["messages"])
+    return {
+        "prompt": [1, f"[INST] {system}\n\n{user}[/INST]"],
+        "n_predict": TOKENS,
+        "temperature": 0,
+        "stream": True,
+        "samplers": ["penalties", "temperature", "top_p"],
+        "response_fields": ["content", "tokens", "stop", "stop_type"],
+    }
+
+
+def _to_engine(body: dict[str, Any]) -> bytes:
+    return post("/completion", json.dumps(body, separators=(",", ":")).encode())
+
+
+def _to_cupola(body: dict[str, Any], path: str = "/endpoints/bench", key: str = KEY) -> bytes:
+    return post(
+        f"{path}/chat/completions", json.dumps(body).encode(), f"Authorization: Bearer {key}"
+    )
+
+
+@contextmanager
+def _pinned(core: int) -> Iterator[None]:
+    """This process on one core, where the system can do that."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@contextmanager
+def _child(core: int, module: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A module of ours on one core, ended with the block."""
+    process = subprocess.Popen([sys.executable, "-m", module, *arguments], stdout=subprocess.PIPE)
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(process.pid, {core % (os.cpu_count() or 1)})
+    try:
+        time.sleep(1)
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
+def _server(folder: str) -> Iterator[tuple[str, str, str]]:
+    """A whole Cupola: target URI, key and the path of its engine's socket."""
+    ready = Path(folder) / "ready"
+    home = ["--home", f"{folder}/home"]
+    command = [sys.executable, "-m", "cupola"]
+    server = subprocess.Popen(
+        [*command, "up", "--port", "0", *home, "--ready-file", str(ready)],
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "CUPOLA_ENGINE_SLOTS": "32"},
+    )
+    try:
+        while not ready.exists():
+            if server.poll() is not None:
+                sys.exit("The server did not start; try `cupola doctor`.")
+            time.sleep(0.05)
+        shown = subprocess.check_output([*command, "endpoints", "show", "pilot", "--json", *home])
+        endpoint = json.loads(shown)
+        socket = next(Path(folder).rglob("*.sock"))
+        yield endpoint["target_uri"], endpoint["primary_key"], str(socket)
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def report(results: dict[str, Any]) -> str:
+    """The figures as Markdown."""
+    lines = [f"Machine: {results['machine']}", "", "| gateway | " + " | ".join(_GATEWAY) + " |"]
+    lines.append("| --- |" + " ---: |" * len(_GATEWAY))
+    for name, row in results["gateway"].items():
+        lines.append(f"| {name} | " + " | ".join(str(row[key]) for key in _GATEWAY) + " |")
+    lines += ["", "| included model | engine's own events/s | cupola / engine | pairs |"]
+    lines.append("| --- | ---: | ---: | --- |")
+    for name, row in results["engine"].items():
+        lines.append(f"| {name} | " + " | ".join(str(value) for value in row.values()) + " |")
+    return "\n".join(lines)
+
+
+_GATEWAY = ("mock replies/s", "cupola replies/s", "cupola p50 ms", "cupola p99 ms", "added p50 ms")
+
+
+def keep(results: dict[str, Any]) -> None:
+    """Write the figures where later runs can be held against them."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    file = RESULTS / f"{results['machine']['date']}.json"
+    file.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    print(f"\nKept in {file}.")
+
+
+if __name__ == "__main__":
+    main()
