@@ -16,7 +16,7 @@ class Playbook:
         self.expected: list[object] = []
 
     def __rshift__(self, event: object) -> Self:
-        assert self.actual == self.expected
+        assert self.expected == self.actual
         self.actual += self.machine.receive(event)
         return self
 
@@ -25,5 +25,5 @@ class Playbook:
         return self
 
     def __bool__(self) -> bool:
-        assert self.actual == self.expected
+        assert self.expected == self.actual
         return True

@@ -53,15 +53,15 @@ async def test_a_chat_is_served_on_every_path_that_clients_use(caller: Caller, p
     """The same answer everywhere; the body's `model` may be any at an endpoint."""
     response = await caller.call(path, {**CHAT, "model": "azureai"})
 
-    assert response.status == 200
-    assert response.json["choices"][0]["message"]["content"] == "Hello"
+    assert 200 == response.status
+    assert "Hello" == response.json["choices"][0]["message"]["content"]
 
 
 @pytest.mark.parametrize("path", [*OPEN_PATHS, *SHOWN_PATHS])
 async def test_what_can_be_read_is_read(caller: Caller, path: str):
     """With GET, and with HEAD alike."""
-    assert (await caller.call(path)).status == 200
-    assert (await caller.call(path, method="HEAD")).status == 200
+    assert 200 == (await caller.call(path)).status
+    assert 200 == (await caller.call(path, method="HEAD")).status
 
 
 @pytest.mark.parametrize(
@@ -69,13 +69,13 @@ async def test_what_can_be_read_is_read(caller: Caller, path: str):
 )
 async def test_joined_urls_are_tolerated(caller: Caller, path: str):
     """Slashes too many, and any query."""
-    assert (await caller.call(path, CHAT)).status == 200
+    assert 200 == (await caller.call(path, CHAT)).status
 
 
 @pytest.mark.parametrize("path", OPEN_PATHS)
 async def test_health_and_documentation_need_no_key(caller: Caller, path: str):
     """Probes and browsers have none."""
-    assert (await caller.call(path, key=None)).status == 200
+    assert 200 == (await caller.call(path, key=None)).status
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ async def test_one_good_key_is_enough(caller: Caller, headers: dict[str, str]):
     """In either header."""
     response = await caller.call(f"{PILOT}/info", headers=headers, key=None)
 
-    assert response.status == 200
+    assert 200 == response.status
 
 
 @pytest.mark.parametrize(
@@ -109,8 +109,8 @@ async def test_without_a_good_key_nothing_is_told(
     """401 with a code and a message, and the body is not even asked for."""
     response = await caller.call(path, b"not JSON", headers=headers, key=None)
 
-    assert response.status == 401
-    assert response.headers["www-authenticate"] == "Bearer"
+    assert 401 == response.status
+    assert "Bearer" == response.headers["www-authenticate"]
     assert "key" in response.json["error"]["message"]
 
 
@@ -118,7 +118,7 @@ async def test_an_unauthorized_call_in_the_words_of_azure(caller: Caller):
     """Byte for byte: clients and their users match on the code."""
     response = await caller.call(f"{PILOT}/info", key=None, headers={"api-key": "wrong"})
 
-    assert response.headers["x-ms-error-code"] == "Unauthorized"
+    assert "Unauthorized" == response.headers["x-ms-error-code"]
     assert response.body == (
         b'{"error":{"code":"Unauthorized","message":"The key is not valid here. Check it, and the '
         b'endpoint\'s URL.","status":401}}'
@@ -130,7 +130,7 @@ async def test_foreign_and_unknown_endpoints_look_alike(caller: Caller, name: st
     """A key tells nothing about endpoints that are not its own."""
     response = await caller.call(f"/endpoints/{name}/chat/completions", CHAT, key=OTHER_KEY)
 
-    assert response.status == 404
+    assert 404 == response.status
     assert response.json["error"]["message"] == (
         f"There is no endpoint '{name}' that this key may call."
     )
@@ -149,7 +149,7 @@ async def test_project_wide_the_model_chooses(model: str | None, status: int):
 
     response = await Caller(gateway_of(*endpoints)).call("/v1/chat/completions", body)
 
-    assert response.status == status
+    assert status == response.status
     if status != 200:
         assert "more, one, two" in response.json["error"]["message"]
 
@@ -160,7 +160,7 @@ async def test_models_are_listed_by_names_that_choose_them():
                                                           ("more", "M2")]]  # fmt: skip
     response = await Caller(gateway_of(*endpoints)).call("/v1/models")
 
-    assert [card["id"] for card in response.json["data"]] == ["more", "M1", "two"]
+    assert ["more", "M1", "two"] == [card["id"] for card in response.json["data"]]
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ async def test_methods(caller: Caller, method: str, path: str, status: int, allo
     """A wrong one is told the right ones."""
     response = await caller.call(path, method=method)
 
-    assert (response.status, response.headers["allow"]) == (status, allowed)
+    assert (status, allowed) == (response.status, response.headers["allow"])
 
 
 @pytest.mark.parametrize("path", ["/", "/x", "/endpoints", f"{PILOT}/chat", f"{PILOT}/v1/x"])
@@ -184,9 +184,18 @@ async def test_unknown_paths_are_not_found(caller: Caller, path: str):
     """In the error shape of the API, with its code in the header."""
     response = await caller.call(path)
 
-    assert response.status == 404
+    assert 404 == response.status
     assert response.json["error"]["message"]
     assert "x-ms-error-code" in response.headers
+
+
+async def test_on_v1_a_fault_is_told_to_both_clients(caller: Caller):
+    """Mistral's parses a list in `detail`, OpenAI's shows the message of `error`."""
+    response = await caller.call(f"{PILOT}/v1/chat/completions", {**CHAT, "top_p": 7})
+
+    assert 422 == response.status
+    assert ["body", "top_p"] == response.json["detail"][0]["loc"]
+    assert "top_p: Input should be less than or equal to 1" == response.json["error"]["message"]
 
 
 async def test_every_response_can_be_found_again(caller: Caller):
@@ -195,8 +204,8 @@ async def test_every_response_can_be_found_again(caller: Caller):
     good = await caller.call(f"{PILOT}/chat/completions", CHAT, headers=headers)
     bad = await caller.call("/nothing", headers=headers)
 
-    assert good.headers["x-request-id"] == good.json["id"]
-    assert {r.headers["x-ms-client-request-id"] for r in (good, bad)} == {"d9b8e0ca"}
+    assert good.json["id"] == good.headers["x-request-id"]
+    assert {"d9b8e0ca"} == {r.headers["x-ms-client-request-id"] for r in (good, bad)}
     assert bad.headers["x-request-id"] != good.headers["x-request-id"]
 
 
@@ -204,9 +213,9 @@ async def test_a_stream_has_the_headers_of_one(caller: Caller):
     """Nothing between us and the client may keep it back."""
     response = await caller.call(f"{PILOT}/chat/completions", {**CHAT, "stream": True})
 
-    assert response.headers["content-type"] == "text/event-stream"
-    assert response.headers["cache-control"] == "no-cache"
-    assert response.headers["x-accel-buffering"] == "no"
+    assert "text/event-stream" == response.headers["content-type"]
+    assert "no-cache" == response.headers["cache-control"]
+    assert "no" == response.headers["x-accel-buffering"]
     assert response.body.endswith(b"data: [DONE]\n\n")
 
 
@@ -214,8 +223,8 @@ async def test_a_burst_is_one_write_of_many_events(caller: Caller):
     """What is ready together goes out together, each piece still its own event."""
     response = await caller.call(f"{PILOT}/chat/completions", {**CHAT, "stream": True})
 
-    assert len([piece for piece in response.pieces if piece]) == 1
-    assert response.body.count(b"data: ") == 5
+    assert 1 == len([piece for piece in response.pieces if piece])
+    assert 5 == response.body.count(b"data: ")
 
 
 async def test_pieces_are_not_kept_back():
@@ -229,7 +238,7 @@ async def test_pieces_are_not_kept_back():
     caller, _ = caller_of(slowly)
     response = await caller.call(f"{PILOT}/chat/completions", {**CHAT, "stream": True})
 
-    assert [piece.count(b"data: ") for piece in response.pieces] == [2, 1, 2]
+    assert [2, 1, 2] == [piece.count(b"data: ") for piece in response.pieces]
 
 
 async def test_calls_get_ids():
@@ -238,8 +247,8 @@ async def test_calls_get_ids():
     response = await caller.call(f"{PILOT}/chat/completions", CHAT)
 
     message = response.json["choices"][0]["message"]
-    assert message["content"] == ""
-    assert len(message["tool_calls"][0]["id"]) == 9
+    assert "" == message["content"]
+    assert 9 == len(message["tool_calls"][0]["id"])
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
@@ -248,9 +257,9 @@ async def test_an_error_before_anything_was_sent_is_a_status(stream: bool):
     caller, replica = caller_of(saying(Failed(TooLong("9000 tokens do not fit in 4096."))))
     response = await caller.call(f"{PILOT}/chat/completions", {**CHAT, "stream": stream})
 
-    assert response.status == 400
+    assert 400 == response.status
     assert "9000 tokens" in response.json["error"]["message"]
-    assert len(replica.asked) == 1
+    assert 1 == len(replica.asked)
 
 
 async def test_a_failure_in_a_stream_is_its_last_event():
@@ -258,7 +267,7 @@ async def test_a_failure_in_a_stream_is_its_last_event():
     caller, _ = caller_of(saying(Delta("Hel", 1), Failed(EngineFailed("It died."))))
     response = await caller.call(f"{PILOT}/chat/completions", {**CHAT, "stream": True})
 
-    assert response.status == 200
+    assert 200 == response.status
     assert b'"finish_reason":"error"' in response.body
     assert response.body.endswith(b"data: [DONE]\n\n")
 
@@ -294,9 +303,9 @@ async def test_a_caller_who_hangs_up_frees_the_replica(
                 f"{PILOT}/chat/completions", {**CHAT, "stream": stream}, hang_up_after=0.01
             )
 
-    assert replica.open == 0
+    assert 0 == replica.open
     assert not caplog.records
-    assert caller.gateway.statistics().settled == 1
+    assert 1 == caller.gateway.statistics().settled
 
 
 async def test_what_was_used_is_counted_once_each(caller: Caller):
@@ -305,7 +314,7 @@ async def test_what_was_used_is_counted_once_each(caller: Caller):
         await caller.call(f"{PILOT}/chat/completions", {**CHAT, "stream": stream})
 
     totals = caller.gateway.statistics()
-    assert (totals.settled, totals.prompt, totals.completion) == (2, 14, 4)
+    assert (2, 14, 4) == (totals.settled, totals.prompt, totals.completion)
 
 
 async def test_a_fault_of_ours_is_logged_once_and_told_by_its_number(
@@ -320,10 +329,10 @@ async def test_a_fault_of_ours_is_logged_once_and_told_by_its_number(
     caller, _ = caller_of(broken)
     response = await caller.call(f"{PILOT}/chat/completions", CHAT)
 
-    assert response.status == 500
+    assert 500 == response.status
     assert response.headers["x-request-id"] in response.json["error"]["message"]
     assert "secret" not in response.body.decode()
-    assert len(caplog.records) == 1
+    assert 1 == len(caplog.records)
 
 
 async def test_a_large_body_is_refused_unread():
@@ -332,8 +341,8 @@ async def test_a_large_body_is_refused_unread():
     headers = {"content-length": "101"}
     response = await caller.call(f"{PILOT}/chat/completions", CHAT, headers=headers)
 
-    assert (response.status, response.headers["connection"]) == (413, "close")
-    assert replica.asked == []
+    assert (413, "close") == (response.status, response.headers["connection"])
+    assert [] == replica.asked
 
 
 async def test_a_large_body_without_a_length_is_refused():
@@ -341,7 +350,7 @@ async def test_a_large_body_without_a_length_is_refused():
     caller, _ = caller_of(saying(*HELLO), body_bytes=100)
     response = await caller.call(f"{PILOT}/chat/completions", b" " * 101)
 
-    assert response.status == 413
+    assert 413 == response.status
 
 
 async def test_a_slow_body_is_refused():
@@ -360,7 +369,7 @@ async def test_a_slow_body_is_refused():
     scope = {"type": "http", "method": "POST", "path": CHAT_PATHS[0], "headers": headers}
     await gateway(scope, receive, send)
 
-    assert sent[0]["status"] == 408
+    assert 408 == sent[0]["status"]
     assert (b"connection", b"close") in sent[0]["headers"]
 
 
@@ -371,17 +380,17 @@ async def test_an_endpoint_without_a_replica_is_not_healthy():
 
     health = await caller.call(PILOT, key=None)
     chat = await caller.call(f"{PILOT}/chat/completions", CHAT)
-    assert (health.status, health.body) == (503, b"The model is loading.")
-    assert (chat.status, chat.headers["retry-after"]) == (503, "5")
+    assert (503, b"The model is loading.") == (health.status, health.body)
+    assert (503, "5") == (chat.status, chat.headers["retry-after"])
     assert "The model is loading." in chat.json["error"]["message"]
-    assert pool.awaited == [30.0]
+    assert [30.0] == pool.awaited
 
 
 async def test_readiness_waits_for_the_first_endpoint():
     """A gateway with nothing to serve is ready to serve it."""
     gateways = [gateway_of(served(FixedPool([]))), Gateway(Directory(), digest, FakeClock())]
 
-    assert [(await Caller(g).call("/readyz")).status for g in gateways] == [503, 200]
+    assert [503, 200] == [(await Caller(g).call("/readyz")).status for g in gateways]
 
 
 async def test_a_new_snapshot_counts_from_the_next_request(caller: Caller):
@@ -394,4 +403,4 @@ async def test_a_new_snapshot_counts_from_the_next_request(caller: Caller):
                  {digest(KEY): frozenset([served(FixedPool([])).endpoint])})
     )  # fmt: skip
 
-    assert (before.status, (await Caller(gateway).call(f"{PILOT}/info")).status) == (401, 200)
+    assert (401, 200) == (before.status, (await Caller(gateway).call(f"{PILOT}/info")).status)

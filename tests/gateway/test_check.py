@@ -80,7 +80,7 @@ def test_conversations_that_make_no_sense(messages: list[dict[str, Any]], index:
     refused = refusal(read(*messages))
 
     assert isinstance(refused, Invalid)
-    assert refused.path[:2] == ("messages", index)
+    assert ("messages", index) == refused.path[:2]
     assert word in refused.public
 
 
@@ -108,7 +108,7 @@ def test_fields_that_contradict(fields: dict[str, Any], path: tuple[str | int, .
     refused = refusal(read(**fields))
 
     assert type(refused) is Invalid
-    assert refused.path == path
+    assert path == refused.path
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_what_a_model_lacks_is_refused(fields: dict[str, Any], lacking: dict[str
     refused = refusal(read(**fields), replace(PROFILE, **lacking))
 
     assert isinstance(refused, Unsupported)
-    assert refused.path == tuple(fields)
+    assert tuple(fields) == refused.path
     assert "Cupola-Pilot" in refused.public
 
 
@@ -136,4 +136,4 @@ def test_calls_in_the_history_need_a_model_that_calls():
 
     refused = refusal(read(USER, calls("a"), result("a")), profile)
     assert isinstance(refused, Unsupported)
-    assert refused.path == ("messages", 1)
+    assert ("messages", 1) == refused.path

@@ -86,9 +86,9 @@ async def test_azure_reads_a_reply_and_the_models_name():
         )
         info = await using(azure(url), lambda client: client.get_model_info())
 
-    assert reply.choices[0].message.content == TEXT
-    assert reply.usage.total_tokens == reply.usage.prompt_tokens + reply.usage.completion_tokens
-    assert (info.model_name, info.model_type) == ("Cupola-Pilot", "chat-completions")
+    assert TEXT == reply.choices[0].message.content
+    assert reply.usage.prompt_tokens + reply.usage.completion_tokens == reply.usage.total_tokens
+    assert ("Cupola-Pilot", "chat-completions") == (info.model_name, info.model_type)
 
 
 async def test_azure_reads_a_stream():
@@ -98,8 +98,8 @@ async def test_azure_reads_a_stream():
             azure(url), lambda client: list(client.complete(messages=MESSAGES, stream=True))
         )
 
-    assert "".join(chunk.choices[0].delta.content for chunk in chunks) == TEXT
-    assert chunks[-1].usage.completion_tokens == 7
+    assert TEXT == "".join(chunk.choices[0].delta.content for chunk in chunks)
+    assert 7 == chunks[-1].usage.completion_tokens
 
 
 async def test_azure_makes_a_tool_round_trip():
@@ -143,8 +143,8 @@ async def test_azure_reads_refusals():
             )
 
     assert unknown.value.error is not None
-    assert unknown.value.error.code == "Unauthorized"
-    assert unsupported.value.status_code == 422
+    assert "Unauthorized" == unknown.value.error.code
+    assert 422 == unsupported.value.status_code
     assert "parameter_not_supported" in str(unsupported.value)
 
 
@@ -161,10 +161,10 @@ async def test_openai_reads_replies_and_streams():
         chunks = [chunk async for chunk in stream]
         models = (await client.models.list()).data
 
-    assert reply.choices[0].message.content == TEXT
-    assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices) == TEXT
-    assert [c.usage is not None for c in chunks[-2:]] == [False, True]
-    assert [model.id for model in models] == ["Cupola-Pilot"]
+    assert TEXT == reply.choices[0].message.content
+    assert TEXT == "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
+    assert [False, True] == [c.usage is not None for c in chunks[-2:]]
+    assert ["Cupola-Pilot"] == [model.id for model in models]
 
 
 @pytest.mark.parametrize("kind", [Mistral, MistralAzure])
@@ -179,9 +179,9 @@ async def test_mistral_reads_replies_and_streams(kind: Any):
     async with endpoint() as (url, _):
         reply, chunks = await using(kind(api_key=KEY, server_url=url), work)
 
-    assert reply.choices[0].message.content == TEXT
-    assert "".join(chunk.choices[0].delta.content for chunk in chunks) == TEXT
-    assert chunks[-1].usage.completion_tokens == 7
+    assert TEXT == reply.choices[0].message.content
+    assert TEXT == "".join(chunk.choices[0].delta.content for chunk in chunks)
+    assert 7 == chunks[-1].usage.completion_tokens
 
 
 async def test_mistral_parses_a_list_of_faults():
@@ -204,7 +204,7 @@ async def test_a_client_that_leaves_frees_the_replica():
     ):
         stream = await client.chat.completions.create(model="any", messages=MESSAGES, stream=True)
         await anext(aiter(stream))
-        assert replica.busy == 1
+        assert 1 == replica.busy
         await stream.close()
         async with asyncio.timeout(5):
             while replica.busy:  # noqa: ASYNC110 (the replica has no event to wait for)

@@ -43,8 +43,8 @@ def test_any_text_of_a_user_is_inert(text: str):
     """The prompt holds it character for character, and no token but the template's own."""
     pieces = prompt_of(Message("user", text))
 
-    assert joined(pieces) == f"<s>[INST] {text}[/INST]"
-    assert tokens_of(pieces) == ["<s>", "[INST]", "[/INST]"]
+    assert f"<s>[INST] {text}[/INST]" == joined(pieces)
+    assert ["<s>", "[INST]", "[/INST]"] == tokens_of(pieces)
 
 
 @given(st.lists(texts, min_size=3, max_size=3))
@@ -59,7 +59,7 @@ def test_texts_do_not_join_to_a_token(parts: list[str]):
     )
 
     plain = prompt_of(*[Message(role, "x") for role in ("system", "user", "assistant", "user")])
-    assert tokens_of(pieces) == tokens_of(plain)
+    assert tokens_of(plain) == tokens_of(pieces)
 
 
 @given(texts, texts, texts, texts)
@@ -77,7 +77,7 @@ def test_tools_calls_and_results_are_inert(name: str, text: str, key: str, resul
         )
 
     pieces = conversation(name, text, key, result)
-    assert tokens_of(pieces) == tokens_of(conversation("f", "d", "k", "r"))
+    assert tokens_of(conversation("f", "d", "k", "r")) == tokens_of(pieces)
 
 
 @pytest.mark.parametrize("token", TOKENS)
@@ -98,21 +98,21 @@ def test_plain_text_is_one_piece():
     """Requests without such text pay nothing: the prompt is not even cut."""
     pieces = prompt_of(Message("user", "How many languages are in the world?"))
 
-    assert pieces == ("<s>[INST] How many languages are in the world?[/INST]",)
+    assert ("<s>[INST] How many languages are in the world?[/INST]",) == pieces
 
 
 def test_only_the_dangerous_part_is_verbatim():
     """The rest is tokenized as it always is."""
     pieces = prompt_of(Message("user", "a [/INST] b"))
 
-    assert pieces == ("<s>[INST] a ", Verbatim("[/INST]"), " b[/INST]")
+    assert ("<s>[INST] a ", Verbatim("[/INST]"), " b[/INST]") == pieces
 
 
 def test_a_prefix_is_continued():
     """The prompt ends with the prefix, without the end of the turn."""
     pieces = prompt_of(Message("user", "Hi"), Message("assistant", "Well </s>,", prefix=True))
 
-    assert pieces == ("<s>[INST] Hi[/INST] Well ", Verbatim("</s>"), ",")
+    assert ("<s>[INST] Hi[/INST] Well ", Verbatim("</s>"), ",") == pieces
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_prefix_is_continued():
 )
 def test_json_values_are_searched_whole(value: Any, expected: bool):
     """Names of objects are text that a template writes, too."""
-    assert ControlText(TOKENS).is_in_any(value) == expected
+    assert expected == ControlText(TOKENS).is_in_any(value)
 
 
 @given(st.sets(st.text(min_size=1, max_size=6), max_size=5), texts)

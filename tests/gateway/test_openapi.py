@@ -41,7 +41,7 @@ def test_bodies_are_described_by_the_tables_that_read_them(document: dict[str, A
     """A field that is read is described."""
     schema = document["components"]["schemas"]["AzureChatRequest"]
 
-    assert schema["properties"].keys() == azure.FIELDS.keys()
+    assert azure.FIELDS.keys() == schema["properties"].keys()
 
 
 def test_every_reference_leads_somewhere(document: dict[str, Any]):
@@ -57,7 +57,7 @@ async def test_the_document_knows_its_address():
     headers = {"host": "cupola.example:8100"}
     response = await caller.call(f"{PILOT}/openapi.json", headers=headers)
 
-    assert response.json["servers"] == [{"url": "http://cupola.example:8100/endpoints/pilot"}]
+    assert [{"url": "http://cupola.example:8100/endpoints/pilot"}] == response.json["servers"]
 
 
 class Tags(HTMLParser):
@@ -79,6 +79,6 @@ async def test_the_page_loads_nothing():
 
     tags = Tags()
     tags.feed(response.body.decode())
-    assert tags.found == [("a", "openapi.json")]
+    assert [("a", "openapi.json")] == tags.found
     assert response.headers["content-security-policy"].startswith("default-src 'none'")
     assert b"curl http://h&lt;script&gt;/endpoints/pilot/chat/completions" in response.body

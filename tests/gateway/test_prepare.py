@@ -33,7 +33,7 @@ def layout_of(template: str) -> Layout:
 
 def prompt(template: str, *messages: Message, **fields: Any) -> str:
     pieces = render(ChatRequest(messages, **fields), layout_of(template))
-    assert len(pieces) == 1
+    assert 1 == len(pieces)
     return str(pieces[0])
 
 
@@ -60,7 +60,7 @@ def test_the_included_model_is_prompted_as_it_was_trained():
     ]
 
     expected = render_prompt(plain, [{"type": "function", "function": function}])
-    assert prompt(PROFILE.chat_template, *messages, tools=(F,)) == expected
+    assert expected == prompt(PROFILE.chat_template, *messages, tools=(F,))
 
 
 def test_templates_have_what_transformers_gives_them():
@@ -73,7 +73,7 @@ def test_templates_have_what_transformers_gives_them():
     )
 
     expected = '{"role": "user", "content": "<é&>"} 2023 True'
-    assert prompt(template, Message("user", "<é&>"), USER).strip() == expected
+    assert expected == prompt(template, Message("user", "<é&>"), USER).strip()
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_system_text_reaches_models_without_a_system_role(
     messages: tuple[Message, ...], expected: str
 ):
     """As part of the user's: before the text that follows, or as a turn of its own."""
-    assert prompt(ALTERNATING, *messages) == expected
+    assert expected == prompt(ALTERNATING, *messages)
 
 
 def test_a_prefix_that_the_template_loses_is_refused():
@@ -162,14 +162,14 @@ def test_a_prefix_that_the_template_loses_is_refused():
 )
 def test_what_the_decoder_is_held_to(fields: dict[str, Any], expected: object):
     """Tools, the choice among them and the format of text become one constraint."""
-    assert constraint(ChatRequest((USER,), **fields)) == expected
+    assert expected == constraint(ChatRequest((USER,), **fields))
 
 
 def test_tools_are_shown_even_if_none_may_be_called():
     """The prompt stays the same, so the engine's cache of it serves."""
     none = prompt(PROFILE.chat_template, USER, tools=(F,), tool_choice=ToolChoice("none"))
 
-    assert none == prompt(PROFILE.chat_template, USER, tools=(F,))
+    assert prompt(PROFILE.chat_template, USER, tools=(F,)) == none
     assert "[AVAILABLE_TOOLS]" in none
 
 
@@ -177,10 +177,10 @@ def test_defaults_and_greed():
     """The endpoint's temperature unless one is asked for; an empty nucleus is greedy."""
     one, layout = served(FixedPool([])), Layout(PROFILE, FakeClock())
 
-    assert prepare(ChatRequest((USER,)), one, layout).temperature == one.default_temperature
-    assert prepare(ChatRequest((USER,), temperature=0.0), one, layout).temperature == 0
+    assert one.default_temperature == prepare(ChatRequest((USER,)), one, layout).temperature
+    assert 0 == prepare(ChatRequest((USER,), temperature=0.0), one, layout).temperature
     greedy = prepare(ChatRequest((USER,), temperature=1.0, top_p=0.0), one, layout)
-    assert (greedy.temperature, greedy.top_p) == (0.0, 1.0)
+    assert (0.0, 1.0) == (greedy.temperature, greedy.top_p)
 
 
 def test_a_whole_reply_may_come_at_once():

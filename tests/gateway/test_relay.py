@@ -122,7 +122,7 @@ def test_one_settlement(stream: bool, events: list[Input]):
     relay = Relay(stream=stream)
     outputs = [out for event in [*events, GONE] for out in relay.receive(event)]
 
-    assert sum(isinstance(out, Settle) for out in outputs) == 1
+    assert 1 == sum(isinstance(out, Settle) for out in outputs)
     assert relay.state is State.DONE
 
 

@@ -28,8 +28,8 @@ async def test_the_least_busy_is_asked():
     busy, idle = ScriptedReplica(saying(*HELLO)), ScriptedReplica(saying(*HELLO))
     busy.open = 3
 
-    assert await first_of(FixedPool([busy, idle])) == HELLO[0]
-    assert (len(busy.asked), len(idle.asked)) == (0, 1)
+    assert HELLO[0] == await first_of(FixedPool([busy, idle]))
+    assert (0, 1) == (len(busy.asked), len(idle.asked))
 
 
 async def test_another_replica_answers_for_a_dead_one():
@@ -37,8 +37,8 @@ async def test_another_replica_answers_for_a_dead_one():
     dead, alive = ScriptedReplica(saying(DIED)), ScriptedReplica(saying(*HELLO))
     alive.open = 1
 
-    assert await first_of(FixedPool([dead, alive])) == HELLO[0]
-    assert len(dead.asked) == 1
+    assert HELLO[0] == await first_of(FixedPool([dead, alive]))
+    assert 1 == len(dead.asked)
 
 
 async def test_a_lone_replica_is_given_time_to_come_back():
@@ -53,7 +53,7 @@ async def test_a_lone_replica_is_given_time_to_come_back():
     replica = ScriptedReplica(die_once)
     pool.replicas, pool.comes_back = [replica], [replica]
 
-    assert await first_of(pool) == HELLO[0]
+    assert HELLO[0] == await first_of(pool)
     assert pool.awaited
 
 
@@ -61,8 +61,8 @@ async def test_tries_are_bounded():
     """A request that kills its engine is not handed on for ever."""
     replica = ScriptedReplica(saying(DIED))
 
-    assert await first_of(FixedPool([replica]), tries=2) == DIED
-    assert len(replica.asked) == 2
+    assert DIED == await first_of(FixedPool([replica]), tries=2)
+    assert 2 == len(replica.asked)
 
 
 async def test_other_failures_are_final():
@@ -70,8 +70,8 @@ async def test_other_failures_are_final():
     refused = Failed(Invalid("No."))
     replica = ScriptedReplica(saying(refused))
 
-    assert await first_of(FixedPool([replica])) == refused
-    assert len(replica.asked) == 1
+    assert refused == await first_of(FixedPool([replica]))
+    assert 1 == len(replica.asked)
 
 
 async def test_nobody_is_ready():
@@ -82,7 +82,7 @@ async def test_nobody_is_ready():
 
     assert "The model is loading." in refused.value.public
     assert refused.value.retry_after
-    assert pool.awaited == [7]
+    assert [7] == pool.awaited
 
 
 async def test_a_hang_up_while_waiting_for_the_first_event_frees_the_replica():
@@ -97,4 +97,4 @@ async def test_a_hang_up_while_waiting_for_the_first_event_frees_the_replica():
         async with asyncio.timeout(0.01):
             await first_of(FixedPool([replica]))
 
-    assert replica.open == 0
+    assert 0 == replica.open

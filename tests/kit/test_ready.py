@@ -33,16 +33,16 @@ async def test_what_is_there_is_taken_at_once():
     """Nothing else is done."""
     events, flush = numbers(waiting=False), Flush()
 
-    assert [await take_or(anext(events), flush) for _ in range(3)] == [0, 1, 2]
-    assert flush.times == 0
+    assert [0, 1, 2] == [await take_or(anext(events), flush) for _ in range(3)]
+    assert 0 == flush.times
 
 
 async def test_before_a_wait_something_else_is_done():
     """Once for each wait, and the result is the same."""
     events, flush = numbers(waiting=True), Flush()
 
-    assert [await take_or(anext(events), flush) for _ in range(3)] == [0, 1, 2]
-    assert flush.times == 3
+    assert [0, 1, 2] == [await take_or(anext(events), flush) for _ in range(3)]
+    assert 3 == flush.times
 
 
 async def test_the_end_is_passed_on():
@@ -74,7 +74,7 @@ async def test_a_failure_or_a_cancellation_ends_both(fails: bool):
             await take_or(anext(events), Flush(fails))
     await events.aclose()
 
-    assert cleaned == [True]
+    assert [True] == cleaned
 
 
 async def test_an_awaited_future_may_be_done_meanwhile():
@@ -88,4 +88,4 @@ async def test_an_awaited_future_may_be_done_meanwhile():
     async def wanted() -> int:
         return await future
 
-    assert await take_or(wanted(), finish) == 7
+    assert 7 == await take_or(wanted(), finish)

@@ -38,13 +38,13 @@ def fault(**fields: Any) -> CupolaError:
 
 def test_what_is_not_said_is_left_to_the_model():
     """Absent fields are None or the neutral value, so that defaults live in one place."""
-    assert read() == ChatRequest((Message("user", "Hi"),))
+    assert ChatRequest((Message("user", "Hi"),)) == read()
 
 
 @pytest.mark.parametrize("name", sorted(V1.keys() - {"messages"}))
 def test_null_means_absent(name: str):
     """Clients that write every field they know write null for what they do not mean."""
-    assert read(**{name: None}) == read()
+    assert read() == read(**{name: None})
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_null_means_absent(name: str):
 )
 def test_sloppy_values_are_read(field: str, value: object, expected: object):
     """Numbers as strings, one string for a list, a type in a type: all from real clients."""
-    assert getattr(read(**{field: value}), field) == expected
+    assert expected == getattr(read(**{field: value}), field)
 
 
 @pytest.mark.parametrize(
@@ -112,15 +112,15 @@ def test_wrong_values_are_refused_where_they_stand(field: dict[str, Any], code: 
     refused = fault(**field)
 
     assert isinstance(refused, Malformed)
-    assert refused.code == code
+    assert code == refused.code
     assert refused.path[0] in field
 
 
 def test_two_names_of_one_thing():
     """Both names are known; said twice alike they do not quarrel."""
-    assert read(max_completion_tokens=5).max_tokens == 5
-    assert read(max_tokens=5, max_completion_tokens=5).max_tokens == 5
-    assert read(random_seed=3).seed == 3
+    assert 5 == read(max_completion_tokens=5).max_tokens
+    assert 5 == read(max_tokens=5, max_completion_tokens=5).max_tokens
+    assert 3 == read(random_seed=3).seed
 
 
 def test_unknown_fields_are_all_named():
@@ -128,7 +128,7 @@ def test_unknown_fields_are_all_named():
     refused = fault(foo=1, bar=2)
 
     assert isinstance(refused, ExtraField)
-    assert refused.value == {"foo": 1, "bar": 2}
+    assert {"foo": 1, "bar": 2} == refused.value
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_unknown_fields_are_all_named():
 )
 def test_fields_that_ask_for_nothing_are_accepted(harmless: dict[str, Any]):
     """SDKs and frameworks send many of their defaults."""
-    assert read(**harmless) == read()
+    assert read() == read(**harmless)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_fields_that_ask_for_nothing_are_accepted(harmless: dict[str, Any]):
 )  # fmt: skip
 def test_fields_that_ask_for_something_are_kept_to_be_refused(wish: dict[str, Any]):
     """Never dropped: the check refuses what is in `extras`, naming model and parameter."""
-    assert read(**wish).extras == wish
+    assert wish == read(**wish).extras
 
 
 def test_usage_of_its_own_is_asked_for():
@@ -207,7 +207,7 @@ MESSAGES = {
 @pytest.mark.parametrize(("message", "expected"), MESSAGES.values(), ids=MESSAGES)
 def test_messages_are_read(message: dict[str, Any], expected: Message):
     """As clients write them and as servers' replies come back."""
-    assert read_message(message) == expected
+    assert expected == read_message(message)
 
 
 BAD_MESSAGES: dict[str, tuple[Any, tuple[str | int, ...]]] = {
@@ -233,7 +233,7 @@ def test_bad_messages_are_refused_where_they_are_bad(message: Any, path: tuple[s
     with pytest.raises(Malformed) as refused:
         read_message(message)
 
-    assert refused.value.path == ("messages", 0, *path)
+    assert ("messages", 0, *path) == refused.value.path
 
 
 @pytest.mark.parametrize("kind", ["image_url", "input_audio"])
@@ -242,7 +242,7 @@ def test_parts_that_are_not_text_are_unsupported(kind: str):
     with pytest.raises(Unsupported) as refused:
         read_message({"role": "user", "content": [{"type": kind, kind: {}}]})
 
-    assert refused.value.path == ("messages", 0, "content", 0, "type")
+    assert ("messages", 0, "content", 0, "type") == refused.value.path
 
 
 @pytest.mark.parametrize(
@@ -258,11 +258,11 @@ def test_a_request_has_messages(body: dict[str, Any], code: str, message: str):
     with pytest.raises(Malformed) as refused:
         chat.read_chat(body, V1)
 
-    assert (refused.value.code, refused.value.public) == (code, message)
+    assert (code, message) == (refused.value.code, refused.value.public)
 
 
 def test_tools_are_read():
     """What is absent is empty; a tool without a type is a function."""
     tool = {"function": {"name": "f", "description": None, "parameters": None, "strict": True}}
 
-    assert read(tools=[tool]).tools == (Tool("f"),)
+    assert (Tool("f"),) == read(tools=[tool]).tools

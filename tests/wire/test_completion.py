@@ -33,7 +33,7 @@ def test_a_whole_reply_is_the_samples():
     """Keys, their order and the nulls are those of the service."""
     reply = Reply("As of now, it's estimated …", (), "stop", Usage(19, 72))
 
-    assert encode_reply(HEAD, reply, AZURE) == golden("reply.json")
+    assert golden("reply.json") == encode_reply(HEAD, reply, AZURE)
 
 
 @pytest.mark.parametrize("style", [AZURE, MISTRAL, OPENAI], ids=["azure", "mistral", "openai"])
@@ -41,14 +41,14 @@ def test_text_alone_looks_the_same_in_each_dialect(style: Style):
     """The dialects differ in calls and streams only."""
     reply = Reply("As of now, it's estimated …", (), "stop", Usage(19, 72))
 
-    assert encode_reply(HEAD, reply, style) == golden("reply.json")
+    assert golden("reply.json") == encode_reply(HEAD, reply, style)
 
 
 def test_a_call_is_the_samples():
     """Empty content, arguments as text, `call_id` as null, a reason of its own."""
     reply = Reply("", [CALL], "tool_calls", Usage(190, 36))
 
-    assert encode_reply(HEAD, reply, AZURE) == golden("reply_call.json")
+    assert golden("reply_call.json") == encode_reply(HEAD, reply, AZURE)
 
 
 @pytest.mark.parametrize("style", [MISTRAL, OPENAI], ids=["mistral", "openai"])
@@ -57,7 +57,7 @@ def test_call_id_is_azures_alone(style: Style):
     reply = Reply("", [CALL], "tool_calls", Usage(190, 36))
 
     expected = golden("reply_call.json").replace(b',"call_id":null', b"")
-    assert encode_reply(HEAD, reply, style) == expected
+    assert expected == encode_reply(HEAD, reply, style)
 
 
 @pytest.mark.parametrize("style", [AZURE, MISTRAL], ids=["azure", "mistral"])
@@ -66,7 +66,7 @@ def test_a_stream_is_the_samples(style: Style):
     chunks = Chunks(STREAM_HEAD, style)
 
     sent = chunks.first() + chunks.text("Hé\n") + chunks.text('"7,000"')
-    assert sent + chunks.last("stop", Usage(19, 72)) == golden("stream.sse")
+    assert golden("stream.sse") == sent + chunks.last("stop", Usage(19, 72))
 
 
 def test_usage_in_a_chunk_of_its_own():
@@ -74,7 +74,7 @@ def test_usage_in_a_chunk_of_its_own():
     chunks = Chunks(STREAM_HEAD, OPENAI)
 
     sent = chunks.first() + chunks.text("Hi") + chunks.last("length", Usage(19, 1))
-    assert sent == golden("stream_own_usage.sse")
+    assert golden("stream_own_usage.sse") == sent
 
 
 def test_calls_stream_whole():
@@ -82,7 +82,7 @@ def test_calls_stream_whole():
     chunks = Chunks(STREAM_HEAD, AZURE)
 
     sent = chunks.first() + chunks.call(CALL) + chunks.call(CALL)
-    assert sent + chunks.last("tool_calls", Usage(190, 72)) == golden("stream_calls.sse")
+    assert golden("stream_calls.sse") == sent + chunks.last("tool_calls", Usage(190, 72))
 
 
 def test_a_failure_ends_a_stream_as_an_answer_would():
@@ -90,7 +90,7 @@ def test_a_failure_ends_a_stream_as_an_answer_would():
     chunks = Chunks(STREAM_HEAD, AZURE)
 
     sent = chunks.first() + chunks.failed(EngineFailed("It died.", private="kill -9"))
-    assert sent == golden("stream_failed.sse")
+    assert golden("stream_failed.sse") == sent
 
 
 @pytest.mark.parametrize("reason", REASONS)

@@ -48,7 +48,7 @@ def test_every_kind_is_said_as_agreed(name: str, refuse: Callable[[CupolaError],
     said = [(kind, refuse(error_of(kind))) for kind in Kind]
     lines = [f"{kind} {one.status} {one.code!r} {one.body.decode()}" for kind, one in said]
 
-    assert "\n".join([*lines, ""]) == (GOLDEN / f"errors_{name}.txt").read_text("utf-8")
+    assert (GOLDEN / f"errors_{name}.txt").read_text("utf-8") == "\n".join([*lines, ""])
 
 
 @DIALECTS
@@ -70,5 +70,5 @@ def test_long_values_are_not_sent_back(value: object):
 
 def test_a_place_is_named_for_people():
     """As one would write it in code."""
-    assert dotted(("messages", 0, "content")) == "messages[0].content"
+    assert "messages[0].content" == dotted(("messages", 0, "content"))
     assert dotted(()) is None

@@ -1,13 +1,15 @@
 """Which dialect a route speaks: how its bodies are read, its replies styled, its errors written.
 
 `/v1` serves two kinds of clients on one path, OpenAI's and Mistral's. It knows the names of both;
-usage goes where Mistral puts it unless the body asks for it as OpenAI's do; faults of the body are
-the list that Mistral's client parses, all other errors the object that OpenAI's reads.
+usage goes where Mistral puts it unless the body asks for it as OpenAI's do. Errors are the object
+that OpenAI's clients read; faults of the body have, beside it, the list that Mistral's parses.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from msgspec.json import encode
 
 from cupola.gateway.address import V1, Address, Resource
 from cupola.gateway.authenticate import Headers
@@ -25,7 +27,7 @@ from cupola.wire.mistral import errors as mistral_errors
 from cupola.wire.openai import decode as openai_decode
 from cupola.wire.openai import encode as openai_encode
 from cupola.wire.openai import errors as openai_errors
-from cupola.wire.refusal import Refusal
+from cupola.wire.refusal import Refusal, details
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,11 @@ def _style_v1(request: ChatRequest) -> Style:
 
 
 def _refuse_v1(error: CupolaError) -> Refusal:
-    listed = error.kind in mistral_errors.LISTED
-    return mistral_errors.refuse(error) if listed else openai_errors.refuse(error)
+    if error.kind not in mistral_errors.LISTED:
+        return openai_errors.refuse(error)
+    status, code = mistral_errors.TABLE[error.kind]
+    both = {"detail": details(error), "error": openai_errors.describe(error)}
+    return Refusal(status, code, encode(both))
 
 
 AZURE = Dialect(azure_decode.FIELDS, _read_azure, _style_azure, azure_errors.refuse)

@@ -1,10 +1,11 @@
 """Errors of OpenAI's dialect: `{"error": {"message", "type", "param", "code"}}`."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from msgspec.json import encode
 
-from cupola.kit.errors import CupolaError, Kind
+from cupola.kit.errors import CupolaError, Kind, Malformed
 from cupola.wire.refusal import Refusal, dotted
 
 TABLE: Mapping[Kind, tuple[int, str, str | None]] = {
@@ -31,10 +32,24 @@ TABLE: Mapping[Kind, tuple[int, str, str | None]] = {
 def refuse(error: CupolaError) -> Refusal:
     """`error`, as this dialect says it."""
     status, kind, code = TABLE[error.kind]
-    shape = {
-        "message": error.public,
-        "type": kind,
-        "param": dotted(error.path),
-        "code": code,
-    }
-    return Refusal(status, code or kind, encode({"error": shape}))
+    return Refusal(status, code or kind, encode({"error": describe(error)}))
+
+
+def describe(error: CupolaError) -> dict[str, Any]:
+    """The object in `error`."""
+    _, kind, code = TABLE[error.kind]
+    where = None if _is_broken(error) else dotted(error.path)
+    return {"message": _say(error, where), "type": kind, "param": where, "code": code}
+
+
+def _say(error: CupolaError, where: str | None) -> str:
+    """People see the message alone, and faults of the body do not name their place in it."""
+    if isinstance(error, Malformed) and _is_broken(error):
+        return f"{error.public}: {error.context.get('error', '')}"
+    named = where and error.kind in (Kind.MALFORMED, Kind.EXTRA_FIELD)
+    return f"{where}: {error.public}" if named else error.public
+
+
+def _is_broken(error: CupolaError) -> bool:
+    """Whether the body is no JSON at all, so that a path leads to a position in its bytes."""
+    return isinstance(error, Malformed) and error.code == "json_invalid" and bool(error.context)
