@@ -9,7 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cupola.engines.llamacpp.completion import CompletionWriter, begin_prompt, opens_reply
+from cupola.engines.llamacpp.completion import (
+    CompletionWriter,
+    begin_prompt,
+    check_length,
+    opens_reply,
+)
 from cupola.engines.llamacpp.reply import Reply
 from cupola.engines.llamacpp.vocabulary import Vocabulary
 from cupola.engines.port import Generation, JsonOutput, ToolOutput, Verbatim
@@ -22,6 +27,7 @@ VOCABULARY = Vocabulary(
     banned=(0, 1, 3, 4, 5),
     control_texts=("<s>", "</s>", "[INST]", "[/INST]", "[TOOL_CALLS]"),
     tool_calls_token=5,
+    longest_token=10,
     leading_space=True,
     adds_space=False,
 )
@@ -93,6 +99,14 @@ def test_prompt_pays_no_penalty() -> None:
 
     assert body["logit_bias"][:2] == [[1, 1.5], [300, 2.5]]
     assert body["logit_bias"][2:] == [[t, False] for t in (0, 1, 3, 4, 5)]
+
+
+def test_prompt_beyond_all_tokens_is_refused() -> None:
+    """What cannot fit even in the longest tokens never reaches the engine, which would toil."""
+    check_length(("x" * 5_000, Verbatim("x" * 120)), VOCABULARY, 512)
+
+    with pytest.raises(TooLong, match="512 tokens"):
+        check_length(("x" * 5_000, Verbatim("x" * 121)), VOCABULARY, 512)
 
 
 def test_schema_with_a_control_tokens_text_is_refused() -> None:

@@ -27,6 +27,8 @@ class Header:
     tokenizer: str
     """`llama` is SentencePiece, `gpt2` is byte-level BPE."""
     vocabulary_size: int
+    longest_token: int
+    """Bytes."""
     bos: tuple[str, int] | None
     """Text and id."""
     eos: tuple[str, int] | None
@@ -100,6 +102,7 @@ def _interpret(metadata: _Metadata) -> Header:
         chat_template=metadata.find("tokenizer.chat_template", str) or "",
         tokenizer=tokenizer,
         vocabulary_size=len(texts),
+        longest_token=max(len(text.encode(errors="replace")) for text in texts),
         bos=_find_token(metadata, "bos_token_id", texts),
         eos=ends[0],
         end_ids=frozenset(

@@ -19,7 +19,7 @@ import msgspec
 from cupola.engines.grammar import write_grammar
 from cupola.engines.llamacpp.vocabulary import Vocabulary
 from cupola.engines.port import Generation, Piece, ToolOutput, Verbatim
-from cupola.kit.errors import Unsupported
+from cupola.kit.errors import TooLong, Unsupported
 
 PATH: Final = "/completion"
 
@@ -132,6 +132,22 @@ def _refund(request: Generation, prompt: list[str | int]) -> list[tuple[int, flo
         (token, request.presence_penalty + count * request.frequency_penalty)
         for token, count in counts.items()
     ]
+
+
+def check_length(pieces: tuple[Piece, ...], vocabulary: Vocabulary, context_length: int) -> None:
+    """Refuse what cannot fit, whatever its tokens are: to cut megabytes up takes llama.cpp minutes.
+
+    Raises:
+        TooLong: the prompt has more bytes than the context could hold of the longest token.
+    """
+    length = sum(len(p.text if isinstance(p, Verbatim) else p) for p in pieces)  # characters
+    if length > context_length * vocabulary.longest_token:
+        raise TooLong(
+            f"This model's maximum context length is {context_length} tokens. However, your "
+            f"messages have {length} characters, which are more. Please reduce their length.",
+            path=("messages",),
+            value=length,
+        )
 
 
 def begin_prompt(pieces: tuple[Piece, ...], vocabulary: Vocabulary) -> list[Piece | int]:

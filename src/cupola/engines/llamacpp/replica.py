@@ -18,6 +18,7 @@ from cupola.engines.llamacpp.completion import (
     PATH,
     CompletionWriter,
     begin_prompt,
+    check_length,
     opens_reply,
     penalises,
 )
@@ -133,6 +134,7 @@ class LlamaCppReplica:
         """Answer `request`, one event at a time."""
         self._busy += 1
         try:
+            check_length(request.prompt, self._vocabulary, self._profile.context_length)
             reply = self._expect(request)
             body = self._writer.write(request, await self._tokenize(request))
             if request.incremental:

@@ -15,6 +15,8 @@ class Vocabulary:
     """Tokens that no text may hold: all control tokens but those that end a reply."""
     control_texts: tuple[str, ...]
     tool_calls_token: int | None
+    longest_token: int
+    """Bytes, at most: so a text has at least its length divided by this in tokens."""
     leading_space: bool
     """SentencePiece: after a control token, text begins with one space that is not the text's."""
     adds_space: bool
@@ -30,6 +32,7 @@ def read_vocabulary(header: Header) -> Vocabulary:
         banned=tuple(sorted(kept_out)),
         control_texts=tuple(control),
         tool_calls_token=control.get("[TOOL_CALLS]"),
+        longest_token=header.longest_token,
         leading_space=header.tokenizer == "llama",
         adds_space=header.tokenizer == "llama" and header.add_space_prefix,
     )
