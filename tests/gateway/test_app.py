@@ -330,6 +330,7 @@ async def test_a_fault_of_ours_is_logged_once_and_told_by_its_number(
     response = await caller.call(f"{PILOT}/chat/completions", CHAT)
 
     assert 500 == response.status
+    assert 1 == caller.gateway.statistics().settled
     assert response.headers["x-request-id"] in response.json["error"]["message"]
     assert "secret" not in response.body.decode()
     assert 1 == len(caplog.records)

@@ -16,15 +16,15 @@ from cupola.gateway.prepare import Layouts, prepare
 from cupola.gateway.relay import ClientGone, Input, Relay, Settle, State
 from cupola.gateway.route import begin
 from cupola.gateway.usage import UsageCount
-from cupola.http.asgi import ClientGone as Gone
 from cupola.http.asgi import Hangup, read_body
 from cupola.kit.clock import Clock
 from cupola.kit.errors import EngineFailed
 from cupola.kit.ready import take_or
 from cupola.wire.body import parse_object
-from cupola.wire.canonical import ChatRequest, Event, Failed
+from cupola.wire.canonical import ChatRequest, Event, Failed, Usage
 from cupola.wire.completion import Head
 
+_NOTHING = Settle(Usage(0, 0), counted=False)
 _CUT = Failed(EngineFailed("The engine ended before its answer did."))
 
 
@@ -59,12 +59,8 @@ class Chat:
                 finally:
                     await events.aclose()
             await delivery.close()
-        except Gone:
-            completion.step(ClientGone())
-            raise
         finally:
-            if completion.settled is not None:
-                self._usage.record(completion.settled, served, exchange.id)
+            self._usage.record(completion.settle(), served, exchange.id)
 
     async def _read(self, exchange: Exchange, address: Address) -> tuple[ChatRequest, Served]:
         """The request, and the endpoint it is for. The key comes first: strangers send no body."""
@@ -87,13 +83,18 @@ class _Completion:
     def __init__(self, relay: Relay, delivery: Delivery) -> None:
         self._relay = relay
         self._delivery = delivery
-        self.settled: Settle | None = None
+        self._settled = _NOTHING
+
+    def settle(self) -> Settle:
+        """What was used. An answer that is not complete by now was cut, by whomever."""
+        self.step(ClientGone())
+        return self._settled
 
     def step(self, event: Input) -> None:
         """Do what the relay says about `event`."""
         for output in self._relay.receive(event):
             if isinstance(output, Settle):
-                self.settled = output
+                self._settled = output
             else:
                 self._delivery.take(output)
 

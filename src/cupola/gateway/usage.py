@@ -24,14 +24,14 @@ class UsageCount:
     """Takes each completion's settlement, once."""
 
     def __init__(self) -> None:
-        self._totals = UsageTotals(0, 0, 0)
+        self._settled = self._prompt = self._completion = 0
 
     def record(self, settle: Settle, served: Served, request_id: str) -> None:
         """Count one completion."""
-        usage, before = settle.usage, self._totals
-        self._totals = UsageTotals(
-            before.settled + 1, before.prompt + usage.prompt, before.completion + usage.completion
-        )
+        usage = settle.usage
+        self._settled += 1
+        self._prompt += usage.prompt
+        self._completion += usage.completion
         _log.debug(
             "%s %s: prompt %d, completion %d%s",
             request_id,
@@ -43,4 +43,4 @@ class UsageCount:
 
     def statistics(self) -> UsageTotals:
         """The sums so far."""
-        return self._totals
+        return UsageTotals(self._settled, self._prompt, self._completion)
