@@ -8,8 +8,3 @@ for C# waits for `[DONE]` for ever.
 PREFIX = b"data: "
 END = b"\n\n"
 DONE = b"data: [DONE]\n\n"
-
-
-def frame(json: bytes) -> bytes:
-    """One event that carries `json`, which must be on one line."""
-    return PREFIX + json + END
