@@ -21,8 +21,11 @@ from mistralai.client import Mistral
 from mistralai.client.errors import HTTPValidationError
 
 from cupola.engines.echo import EchoReplica
+from cupola.engines.port import Replica
 from cupola.http.server import Server, listen, url_of
-from tests.gateway.fakes import KEY, FixedPool, gateway_of, served
+from cupola.kit.errors import EngineFailed
+from cupola.wire.canonical import Delta, Failed
+from tests.gateway.fakes import KEY, FixedPool, ScriptedReplica, gateway_of, saying, served
 
 TEXT = "How many languages are in the world?"
 MESSAGES: list[Any] = [{"role": "user", "content": TEXT}]
@@ -41,9 +44,8 @@ TOOL: Any = {
 
 
 @asynccontextmanager
-async def endpoint(pause: float = 0.0) -> AsyncIterator[tuple[str, EchoReplica]]:
-    """The URL of an endpoint on a port of its own, and its replica."""
-    replica = EchoReplica(pause=pause)
+async def endpoint(replica: Replica) -> AsyncIterator[str]:
+    """The URL of an endpoint on a port of its own."""
     await replica.start()
     gateway = gateway_of(served(FixedPool([replica])))
     with listen("127.0.0.1", 0) as socket:
@@ -51,7 +53,7 @@ async def endpoint(pause: float = 0.0) -> AsyncIterator[tuple[str, EchoReplica]]
         server = Server(gateway, socket)
         async with asyncio.TaskGroup() as group:
             group.create_task(server.run())
-            yield f"{url_of(socket)}/endpoints/pilot", replica
+            yield f"{url_of(socket)}/endpoints/pilot"
             server.stop()
 
 
@@ -71,7 +73,7 @@ def azure(url: str, key: str = KEY) -> Any:
 
 async def test_azure_reads_a_reply_and_the_models_name():
     """With the parameters of the samples, on the route of the samples."""
-    async with endpoint() as (url, _):
+    async with endpoint(EchoReplica()) as url:
         reply = await using(
             azure(url),
             lambda client: client.complete(
@@ -93,7 +95,7 @@ async def test_azure_reads_a_reply_and_the_models_name():
 
 async def test_azure_reads_a_stream():
     """The strictest parser of all."""
-    async with endpoint() as (url, _):
+    async with endpoint(EchoReplica()) as url:
         chunks = await using(
             azure(url), lambda client: list(client.complete(messages=MESSAGES, stream=True))
         )
@@ -115,7 +117,7 @@ async def test_azure_makes_a_tool_round_trip():
             messages.append({"role": "tool", "tool_call_id": call.id, "content": "By train."})
         return client.complete(messages=messages, tools=[TOOL]).choices[0].message.content
 
-    async with endpoint() as (url, _):
+    async with endpoint(EchoReplica()) as url:
         assert "By train." in await using(azure(url), work)
 
 
@@ -123,7 +125,7 @@ async def test_azure_gets_json():
     """By schema, as its newest version writes it."""
     schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
     wanted = JsonSchemaFormat(name="n", schema=schema)
-    async with endpoint() as (url, _):
+    async with endpoint(EchoReplica()) as url:
         reply = await using(
             azure(url), lambda client: client.complete(messages=MESSAGES, response_format=wanted)
         )
@@ -133,7 +135,7 @@ async def test_azure_gets_json():
 
 async def test_azure_reads_refusals():
     """Its own classes, with a code each."""
-    async with endpoint() as (url, _):
+    async with endpoint(EchoReplica()) as url:
         with pytest.raises(ClientAuthenticationError) as unknown:
             await using(azure(url, "wrong"), lambda client: client.complete(messages=MESSAGES))
         with pytest.raises(HttpResponseError) as unsupported:
@@ -151,7 +153,7 @@ async def test_azure_reads_refusals():
 async def test_openai_reads_replies_and_streams():
     """With usage in a chunk of its own, which it asks for."""
     async with (
-        endpoint() as (url, _),
+        endpoint(EchoReplica()) as url,
         openai.AsyncOpenAI(base_url=f"{url}/v1", api_key=KEY, max_retries=0) as client,
     ):
         reply = await client.chat.completions.create(model="any", messages=MESSAGES)
@@ -176,7 +178,7 @@ async def test_mistral_reads_replies_and_streams(kind: Any):
         with client.chat.stream(**asked) as events:
             return client.chat.complete(**asked), [event.data for event in events]
 
-    async with endpoint() as (url, _):
+    async with endpoint(EchoReplica()) as url:
         reply, chunks = await using(kind(api_key=KEY, server_url=url), work)
 
     assert TEXT == reply.choices[0].message.content
@@ -186,7 +188,7 @@ async def test_mistral_reads_replies_and_streams(kind: Any):
 
 async def test_mistral_parses_a_list_of_faults():
     """Anything but a list in `detail` would raise something unrelated."""
-    async with endpoint() as (url, _):
+    async with endpoint(EchoReplica()) as url:
         with pytest.raises(HTTPValidationError) as refused:
             await using(
                 Mistral(api_key=KEY, server_url=url),
@@ -196,10 +198,37 @@ async def test_mistral_parses_a_list_of_faults():
     assert "top_p" in str(refused.value.data.detail)
 
 
+async def test_a_failure_in_a_stream_ends_every_clients_loop():
+    """OpenAI's raises with the message, the others see the reason; none waits for more."""
+    died = saying(Delta("Hel", 1), Failed(EngineFailed("It died.")))
+    async with endpoint(ScriptedReplica(died)) as url:
+        azures = await using(
+            azure(url), lambda client: list(client.complete(messages=MESSAGES, stream=True))
+        )
+        with pytest.raises(openai.APIError, match=r"It died\."):
+            await using(
+                openai.OpenAI(base_url=f"{url}/v1", api_key=KEY),
+                lambda client: list(
+                    client.chat.completions.create(model="any", messages=MESSAGES, stream=True)
+                ),
+            )
+
+        def work(client: Any) -> list[Any]:
+            with client.chat.stream(model="any", messages=MESSAGES) as events:
+                return [event.data for event in events]
+
+        mistrals = await using(Mistral(api_key=KEY, server_url=url), work)
+
+    for chunks in (azures, mistrals):
+        assert ["", "Hel", ""] == [chunk.choices[0].delta.content for chunk in chunks]
+        assert "error" == chunks[-1].choices[0].finish_reason
+
+
 async def test_a_client_that_leaves_frees_the_replica():
     """Over a real connection, in the middle of a stream."""
+    replica = EchoReplica(pause=0.02)
     async with (
-        endpoint(pause=0.02) as (url, replica),
+        endpoint(replica) as url,
         openai.AsyncOpenAI(base_url=f"{url}/v1", api_key=KEY, max_retries=0) as client,
     ):
         stream = await client.chat.completions.create(model="any", messages=MESSAGES, stream=True)

@@ -1,7 +1,7 @@
 """Replies and streams, byte for byte as the samples of the Azure service show them.
 
-The golden files were typed from those samples (with their white space taken out), except for the
-streams of calls and failures, which the samples lack.
+`reply*.json` and `stream.sse` follow those samples key by key, without their white space and with
+shorter texts; the samples lack the other streams, which decision 0005 describes.
 """
 
 from pathlib import Path

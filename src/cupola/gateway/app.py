@@ -1,7 +1,8 @@
 """The inference plane's face: a bare ASGI application, which alone knows of HTTP methods.
 
-No framework stands between the server and the stages of a request, because one costs more than all
-stages together. Errors raised anywhere below become replies here, in the dialect of the route.
+No framework stands between the server and the stages of a request, because one costs about as much
+as all stages together (decision 0001). Errors raised anywhere below become replies here, in the
+dialect of the route.
 """
 
 import logging

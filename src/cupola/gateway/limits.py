@@ -8,10 +8,10 @@ class Limits:
     """Bounds on one request."""
 
     body_bytes: int = 4 * 1024 * 1024
-    """Forty times the text that fits the largest context in the catalog."""
+    """Far more than the text that fits a context, and still little to hold in memory."""
     body_seconds: float = 30.0
     """For the whole body to arrive."""
     wait_seconds: float = 30.0
-    """For a replica to become ready, all tries together; engines restart in a tenth of this."""
+    """For a replica to become ready, all tries together; a killed engine is back within three."""
     tries: int = 3
     """Replicas one request may be given to: a request that kills its engine kills at most these."""

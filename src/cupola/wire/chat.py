@@ -26,7 +26,7 @@ from cupola.wire.messages import read_messages
 from cupola.wire.tools import CHOICES, read_response_format, read_tool_choice, read_tools
 
 MOST_STOPS = 16
-"""OpenAI allows 4, Mistral and vLLM any number; each costs the engine a search per token."""
+"""OpenAI allows 4; each costs the engine a search per token."""
 
 
 def read_stop(value: Any, path: Path) -> tuple[str, ...]:
