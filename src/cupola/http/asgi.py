@@ -30,19 +30,19 @@ async def read_body(receive: Receive, declared: bytes, *, limit: int, seconds: f
     if declared.isdigit() and int(declared[:20]) > limit:
         raise _too_large(limit)
     try:
-        async with asyncio.timeout(None) as timeout:
-            return await _gather(receive, limit, timeout, seconds)
+        async with asyncio.timeout(None) as deadline:
+            return await _gather(receive, limit, deadline, seconds)
     except TimeoutError:
         raise TooSlow(
             f"The body did not arrive within {seconds:g} seconds. Send it faster."
         ) from None
 
 
-async def _gather(receive: Receive, limit: int, timeout: asyncio.Timeout, seconds: float) -> bytes:
+async def _gather(receive: Receive, limit: int, deadline: asyncio.Timeout, seconds: float) -> bytes:
     async def start_timer() -> None:
-        """Most bodies are there when they are asked for; a timer costs more than reading them."""
-        if timeout.when() is None:
-            timeout.reschedule(asyncio.get_running_loop().time() + seconds)
+        """Most bodies are there when they are asked for, and need none."""
+        if deadline.when() is None:
+            deadline.reschedule(asyncio.get_running_loop().time() + seconds)
 
     parts: list[bytes] = []
     size = 0
