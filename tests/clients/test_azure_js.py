@@ -4,30 +4,21 @@
 """
 
 import json
-import os
 import re
 import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 
+from tests.acceptance.missing import give_up
 from tests.clients.samples import TOOL_CALL_ID
 from tests.running import Running
 
 SCRIPTS = Path(__file__).parent / "js"
 Script = Callable[..., dict[str, Any]]
-
-_IN_CI = os.environ.get("CI") == "true"  # noqa: TID251  says what may be skipped, not how Cupola runs
-
-
-def _give_up(reason: str) -> NoReturn:
-    """A laptop may lack Node or the network; our own machines may not."""
-    if _IN_CI:
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
@@ -35,12 +26,12 @@ def node() -> str:
     """Node, with the packages of `package-lock.json` installed beside the scripts."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if not node or not npm:
-        _give_up("node and npm are not installed")
+        give_up("node and npm are not installed")
     if not _installed():
         command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
         done = subprocess.run(command, cwd=SCRIPTS, capture_output=True, text=True, timeout=120)
         if done.returncode:
-            _give_up(f"npm ci failed: {done.stderr[-500:]}")
+            give_up(f"npm ci failed: {done.stderr[-500:]}")
     return str(node)
 
 
