@@ -16,7 +16,7 @@ from pathlib import Path
 import uvloop
 
 from cupola.app import tune_collector
-from cupola.engines.llamacpp import LlamaCppReplica
+from cupola.engines.llamacpp.replica import LlamaCppReplica
 from cupola.engines.port import Replica
 from cupola.gateway.app import Gateway
 from cupola.gateway.directory import Directory, Served, Snapshot

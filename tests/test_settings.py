@@ -5,7 +5,7 @@ import platformdirs
 import pytest
 
 from cupola.kit.errors import Invalid
-from cupola.settings import PREFIX, Settings, load_settings
+from cupola.settings import PREFIX, Settings, load_settings, usable_cores
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference" / "settings.md"
 
@@ -53,6 +53,15 @@ def test_all_faults_are_reported_at_once(monkeypatch: pytest.MonkeyPatch):
 
     with pytest.raises(Invalid, match=r"(?s)CUPOLA_PORT.*'high'.*CUPOLA_ENGINE_SLOTS.*'0'"):
         load_settings()
+
+
+def test_threads_suit_the_model():
+    """A small model gets one thread, since more would only wait for each other; a setting wins."""
+    cores = usable_cores()
+
+    assert 1 == load_settings().threads_for(10_000_000)
+    assert cores == load_settings().threads_for(100_000_000_000)
+    assert 7 == load_settings(engine_threads=7).threads_for(1)
 
 
 def test_misspelt_variable_is_refused(monkeypatch: pytest.MonkeyPatch):

@@ -158,12 +158,13 @@ async def _deploy(settings: Settings, state: State, clock: Clock) -> Sequence[De
 
 def _join(settings: Settings, state: State, endpoint: Endpoint, clock: Clock) -> Deployment:
     model = state.catalog.get_model(endpoint.model)
+    weights = state.catalog.get_weights(model)
     replica = LlamaCppReplica(
-        state.catalog.get_weights(model).path,
+        weights.path,
         state.home.run,
         slots=settings.engine_slots,
         context_length=settings.engine_context or None,
-        threads=settings.threads,
+        threads=settings.threads_for(weights.path.stat().st_size),
         log_folder=state.home.logs,
         name=endpoint.name,
     )
@@ -248,7 +249,7 @@ class _Greeting:
         while (reason := await self._find_delay()) is not None:
             self.listeners.on_delay(reason)
             await asyncio.sleep(_PAUSE)
-        _tune_collector()
+        tune_collector()
         _log.info("The endpoint %s answers.", self.deployments[0].endpoint.name)
         if ready_file is not None:
             write_whole(ready_file, json.dumps(asdict(self.server)) + "\n")
@@ -290,7 +291,7 @@ async def _ask(endpoint: EndpointDetail) -> str | None:
     return None if status == HTTPStatus.OK else f"Its first request ended with status {status}."
 
 
-def _tune_collector() -> None:
+def tune_collector() -> None:
     """What was built at start never becomes garbage, and requests make few cycles.
 
     Measured: higher thresholds and a frozen start halve the slowest hundredth of replies.

@@ -17,7 +17,7 @@ from cupola.catalog.service import Catalog
 from cupola.engines.gguf import BadModelFile, read_header
 from cupola.home import Home
 from cupola.http.server import PortUnusable, listen
-from cupola.settings import Settings
+from cupola.settings import Settings, usable_cores
 
 _GIB = 1024**3
 _LITTLE_MEMORY = _GIB // 2
@@ -49,7 +49,7 @@ def run_checks(settings: Settings) -> Iterator[Finding]:
     catalog = open_catalog(home)
     yield _check_python()
     yield from _check_engine()
-    yield _check_cores(settings)
+    yield _check_cores()
     yield _check_memory()
     yield _check_disk(home.folder)
     yield _check_home(home)
@@ -75,8 +75,8 @@ def _check_engine() -> Iterator[Finding]:
             yield Finding(Level.OK, "engine", f"{package} {version(package)}")
 
 
-def _check_cores(settings: Settings) -> Finding:
-    return Finding(Level.OK, "cores", f"{settings.threads} for the engine")
+def _check_cores() -> Finding:
+    return Finding(Level.OK, "cores", f"{usable_cores()} for the server and its engines")
 
 
 def _check_memory() -> Finding:

@@ -80,7 +80,7 @@ def _refuse_v1(error: CupolaError) -> Refusal:
 
 
 AZURE = Dialect(azure_decode.FIELDS, _read_azure, _style_azure, azure_errors.refuse)
-FOUNDRY = Dialect(_FOUNDRY, _read_foundry, _style_azure, azure_errors.refuse)
+FOUNDRY = Dialect(_FOUNDRY, _read_foundry, _style_azure, azure_errors.refuse_with_list)
 OPEN = Dialect(_V1, _read_v1, _style_v1, _refuse_v1)
 
 _BY_RESOURCE = {Resource.CHAT_FOUNDRY: FOUNDRY, **dict.fromkeys(V1, OPEN)}

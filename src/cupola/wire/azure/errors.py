@@ -45,6 +45,17 @@ def refuse(error: CupolaError) -> Refusal:
     return Refusal(status, code, encode(_shape(error, status, code)))
 
 
+def refuse_with_list(error: CupolaError) -> Refusal:
+    """The same, with `detail` of the flat shape as a list.
+
+    Both forms are documented. Mistral's client for Azure parses the list alone.
+    """
+    if error.kind is not Kind.UNSUPPORTED:
+        return refuse(error)
+    status, code = TABLE[error.kind]
+    return Refusal(status, code, encode({**_flat(error, status, code), "detail": details(error)}))
+
+
 def _shape(error: CupolaError, status: int, code: str) -> dict[str, Any]:
     match error.kind:
         case Kind.MALFORMED:
