@@ -59,6 +59,8 @@ def test_json_is_switched_on_and_off(type_lines):
         type_lines(server, "/json", "First", "/json", "Second")
 
     assert {"type": "json_object"} == server.bodies[0]["response_format"]
+    assert "JSON" in server.bodies[0]["messages"][0]["content"]
+    assert "system" not in [m["role"] for m in server.bodies[1]["messages"]]
     assert "response_format" not in server.bodies[1]
 
 

@@ -22,6 +22,10 @@ HELP = """\
 /help          this text
 /quit          end the chat (also Ctrl-D); Ctrl-C ends a reply only"""
 
+_JSON_REQUEST = 'Answer in JSON, using the following format: { "answer": "response" }.'
+"""The option guarantees JSON, but a model that is not asked for it writes it badly."""
+_MOST_TOKENS = 512
+"""Of a reply: a small model may not find the end of one."""
 _MOST_CALLS = 4
 """Rounds of calls in one turn, so that a model that calls for ever is stopped."""
 
@@ -82,6 +86,7 @@ class Chat:
                 print("System message set." if text.strip() else "No system message.")
             case "/json":
                 self._json = not self._json
+                self._conversation.request = _JSON_REQUEST if self._json else ""
                 print(f"Replies as JSON: {_on(self._json)}.")
             case "/tools":
                 self._tools = not self._tools
@@ -144,7 +149,7 @@ class Chat:
 
         json = {"response_format": {"type": "json_object"}} if self._json else {}
         tools = {"tools": [TOOL]} if self._tools else {}
-        return json | tools
+        return {"max_tokens": _MOST_TOKENS} | json | tools
 
 
 def _execute(call: dict[str, Any]) -> dict[str, Any]:

@@ -44,6 +44,8 @@ class Conversation:
         self._address = urlsplit(target_uri)
         self._key = key
         self.system = ""
+        self.request = ""
+        """Said with the system message, for what an option alone does not ask for."""
         self.messages: list[Message] = []
 
     def stream(self, reply: Reply, options: dict[str, Any]) -> Generator[str, None, None]:
@@ -54,7 +56,8 @@ class Conversation:
         Raises:
             TurnFailed: the endpoint says so, or is gone.
         """
-        system = [{"role": "system", "content": self.system}] if self.system else []
+        said = " ".join(part for part in (self.system, self.request) if part)
+        system = [{"role": "system", "content": said}] if said else []
         body = {"messages": [*system, *self.messages], "stream": True, **options}
         with self._post(body) as response:
             for event in _read_events(response):

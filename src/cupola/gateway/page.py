@@ -33,8 +33,11 @@ from azure.ai.inference import ChatCompletionsClient
 from azure.ai.inference.models import UserMessage
 from azure.core.credentials import AzureKeyCredential
 
-client = ChatCompletionsClient("{url}", AzureKeyCredential("KEY"))
-reply = client.complete(messages=[UserMessage(content="How many languages are in the world?")])
+client = ChatCompletionsClient(
+    endpoint="{url}",
+    credential=AzureKeyCredential("KEY"),
+)
+reply = client.complete(messages=[UserMessage("How many languages are in the world?")])
 print(reply.choices[0].message.content)"""
 
 
