@@ -33,7 +33,8 @@ def prompt(conversation: Conversation) -> str:
 
 def calls(conversation: Conversation) -> list[tuple[str, dict, str]]:
     """Each call with the question before it: name, arguments, question."""
-    found, question = [], ""
+    found: list[tuple[str, dict, str]] = []
+    question = ""
     for message in conversation.messages:
         if message["role"] == "user":
             question = message["content"]
@@ -102,7 +103,7 @@ def test_calls_fit_their_definition(split: Split) -> None:
             for key, value in arguments.items():
                 schema = parameters["properties"][key]
                 assert isinstance(value, kinds[schema["type"]])
-                assert value in schema.get("enum", [value]) or value.lower() in schema["enum"]
+                assert value in schema.get("enum", [value]) or str(value).lower() in schema["enum"]
 
 
 @pytest.mark.parametrize("split", SPLITS)
