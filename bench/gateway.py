@@ -70,7 +70,7 @@ async def serve(weights: Path, engine: str, key: str) -> None:
             threads=1,
             log_folder=Path(folder),
         )
-        replica._process = AttachedProcess(Client(Unix(engine)))  # type: ignore[assignment]
+        replica._process = AttachedProcess(Client(Unix(engine), max_idle=96))  # type: ignore[assignment]
         await replica.start()
         with listen("127.0.0.1", 0) as socket:
             gateway = Gateway(_directory(replica, key), lambda k: digest(_SECRET, k), SystemClock())

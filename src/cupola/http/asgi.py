@@ -29,33 +29,41 @@ async def read_body(receive: Receive, declared: bytes, *, limit: int, seconds: f
     """
     if declared.isdigit() and int(declared[:20]) > limit:
         raise _too_large(limit)
+    body = bytearray()
     try:
-        async with asyncio.timeout(None) as deadline:
-            return await _gather(receive, limit, deadline, seconds)
+        # Most bodies are there when they are asked for, and need no timer, which is not cheap.
+        while True:
+            if _take_part(await take_or(receive(), _begin_waiting), body, limit):
+                return bytes(body)
+    except _MustWait:
+        pass
+    try:
+        async with asyncio.timeout(seconds):
+            while not _take_part(await receive(), body, limit):
+                pass
+            return bytes(body)
     except TimeoutError:
         raise TooSlow(
             f"The body did not arrive within {seconds:g} seconds. Send it faster."
         ) from None
 
 
-async def _gather(receive: Receive, limit: int, deadline: asyncio.Timeout, seconds: float) -> bytes:
-    async def start_timer() -> None:
-        """Most bodies are there when they are asked for, and need none."""
-        if deadline.when() is None:
-            deadline.reschedule(asyncio.get_running_loop().time() + seconds)
+class _MustWait(Exception):
+    """The next part of a body is not there yet."""
 
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await take_or(receive(), start_timer)
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > limit:
-            raise _too_large(limit)
-        if not message.get("more_body", False):
-            return parts[0] if len(parts) == 1 else b"".join(parts)
+
+async def _begin_waiting() -> None:
+    raise _MustWait
+
+
+def _take_part(message: Message, body: bytearray, limit: int) -> bool:
+    """Add what `message` brings to `body`; whether it was the last."""
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    body += message.get("body", b"")
+    if len(body) > limit:
+        raise _too_large(limit)
+    return not message.get("more_body", False)
 
 
 def _too_large(limit: int) -> TooLarge:

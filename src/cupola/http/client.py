@@ -42,7 +42,7 @@ Address: TypeAlias = Unix | Tcp
 
 CONNECT_TIMEOUT = 5.0
 MAX_IDLE = 32
-"""Idle connections kept. Each holds a thread of a llama.cpp server for up to five seconds."""
+"""Idle connections kept, unless the caller knows better."""
 
 
 class Client:

@@ -29,6 +29,8 @@ START_TIMEOUT: Final = 300.0
 """Seconds to load a model: tens of GiB from a slow disk."""
 STOP_TIMEOUT: Final = 2.0
 """Seconds to end when asked, before it is killed."""
+SPARE_IDLE: Final = child.SPARE_CONNECTIONS // 2
+"""Idle connections kept beyond one a slot. Each holds a thread of the engine's, which has more."""
 _SOCKET: Final = "e.sock"
 """By the ending llama.cpp knows that this is no host name."""
 _POLL: Final = 0.02
@@ -67,7 +69,7 @@ class EngineProcess:
         await self.stop()
         try:
             socket = self._make_socket_path()
-            self.client = Client(Unix(str(socket)))
+            self.client = Client(Unix(str(socket)), max_idle=self._options["slots"] + SPARE_IDLE)
             await self._spawn({**self._options, "socket": str(socket)})
             await self._wait_healthy()
         except OSError as error:

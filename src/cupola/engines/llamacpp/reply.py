@@ -54,6 +54,7 @@ class _WrittenCall(Struct):
 
 
 _decode_chunk = msgspec.json.Decoder(_Chunk).decode
+_decode_chunks = msgspec.json.Decoder(list[_Chunk]).decode
 _decode_calls = msgspec.json.Decoder(list[_WrittenCall]).decode
 
 
@@ -71,6 +72,7 @@ class Reply:
         constraint = request.constraint
         self._call_token = tool_calls_token if isinstance(constraint, ToolOutput) else None
         self._keeps_text = constraint is not None or not request.incremental
+        self._gathers = constraint is None and not request.incremental
         self._strip = opens
         self._opening = True
         self._calling = False
@@ -90,7 +92,17 @@ class Reply:
         *events, self._buffer = data.split(_END)
         if len(self._buffer) > MAX_EVENT:
             self._failed = _broken("An event of the stream is too long.")
-        said = [self._read(event[len(_DATA) :]) for event in events if event.startswith(_DATA)]
+        # One call for all of them: a whole reply brings dozens at once.
+        written = b",".join([event[len(_DATA) :] for event in events if event.startswith(_DATA)])
+        try:
+            chunks = _decode_chunks(b"[" + written + b"]")
+        except msgspec.DecodeError as error:
+            self._failed = _broken(f"The answer cannot be read: {error}")
+            return []
+        if self._gathers:
+            self._gather(chunks)
+            return []
+        said = [self._read(chunk) for chunk in chunks]
         return [event for event in said if event is not None]
 
     def end(self) -> Iterator[Event]:
@@ -118,12 +130,16 @@ class Reply:
     def _stop_type(self) -> str:
         return self._last.stop_type if self._last else "none"
 
-    def _read(self, data: bytes) -> Event | None:
-        try:
-            chunk = _decode_chunk(data)
-        except msgspec.DecodeError as error:
-            self._failed = _broken(f"The answer cannot be read: {error}")
-            return None
+    def _gather(self, chunks: list[_Chunk]) -> None:
+        """Keep the text of a plain whole reply, of which only the last chunk says more."""
+        self._kept += [chunk.content for chunk in chunks]
+        last = chunks[-1] if chunks else _Chunk()
+        if last.error is not None:
+            self._failed = _explain(last.error)
+        elif last.stop:
+            self._last = last
+
+    def _read(self, chunk: _Chunk) -> Event | None:
         if chunk.error is not None:
             self._failed = _explain(chunk.error)
             return None
@@ -168,7 +184,8 @@ class Reply:
             yield from self._read_calls()
             reason = "tool_calls"
         elif self._kept and not self._request.incremental and not self._calling:
-            yield Delta("".join(self._kept), usage.completion)
+            text = "".join(self._kept)
+            yield Delta(text.removeprefix(" ") if self._strip else text, usage.completion)
         yield Finish(reason, usage)
 
     def _read_calls(self) -> list[Call]:
