@@ -25,7 +25,8 @@ Split = Literal["train", "heldout"]
 class Check:
     """What makes a reply right.
 
-    Every field that is set must hold; strings are compared without regard to case and spacing.
+    Every field that is set must hold; text is compared without regard to case and spacing, the
+    arguments of a call to the letter.
     """
 
     contains_all: tuple[str, ...] = ()

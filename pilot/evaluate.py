@@ -3,7 +3,9 @@
 Every question goes over HTTP to a running Cupola, with temperature 0, and the reply is judged by
 the check of its conversation (`judge`). The same kinds are drawn twice: from the training split
 (new draws, though of wordings the model has seen) and from the held-out split, whose wordings,
-cities, names and operands training can never produce. 200 held-out city pairs are asked besides.
+cities, names and operands training can never produce. Two larger held-out sets are asked besides:
+200 city pairs (`tools.pairs`: exactly the right call), and 200 questions that no offered tool is for
+(`tools.quiet`: no call, whatever else the answer says).
 
     python -m pilot.evaluate [--per-kind 40] [--json FILE] [--show-failures 3]
 
@@ -24,17 +26,17 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pilot.conversation import Conversation, Split
+from pilot.conversation import Check, Conversation, Split
 from pilot.corpus import mixture
 from pilot.corpus.places import is_training_city
 from pilot.judge import passes
 
-PAIRS = 200
+PAIRS = QUIET = 200
 ASKED_AT_ONCE = 4
 DRAWS_PER_GROUP = 1_000
 """Enough for the rarest kinds; a kind that is drawn less often is asked fewer times."""
@@ -64,8 +66,8 @@ def main() -> None:
             split: _ask_all(endpoint, questions(split, options.per_kind), options.show_failures)
             for split in ("train", "heldout")
         }
-        pairs = _ask_all(endpoint, {"tools.pairs": city_pairs()}, options.show_failures)
-    rows["heldout"] |= pairs
+        larger = {"tools.pairs": city_pairs(), "tools.quiet": unrelated()}
+        rows["heldout"] |= _ask_all(endpoint, larger, options.show_failures)
     print(table(rows))
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
@@ -96,6 +98,13 @@ def city_pairs() -> list[Conversation]:
     supply = mixture.source("tools")("heldout", random.Random("city pairs"))
     pairs = (c for c in supply if c.kind in ("tools.call", "tools.two") and _is_city_pair(c))
     return [next(pairs) for _ in range(PAIRS)]
+
+
+def unrelated() -> list[Conversation]:
+    """Held-out questions of fact and small talk with tools offered that are for something else."""
+    supply = mixture.source("tools")("heldout", random.Random("unrelated"))
+    found = (c for c in supply if c.kind == "tools.none")
+    return [replace(next(found), check=Check(no_call=True)) for _ in range(QUIET)]
 
 
 def _is_city_pair(conversation: Conversation) -> bool:

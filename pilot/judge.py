@@ -18,19 +18,6 @@ def folded(text: str) -> str:
     return "".join(normal.split())
 
 
-def _same(left: Any, right: Any) -> bool:
-    """Equality of JSON values; strings without regard to case and spacing."""
-    if isinstance(left, str) and isinstance(right, str):
-        return folded(left) == folded(right)
-    if isinstance(left, Mapping) and isinstance(right, Mapping):
-        return left.keys() == right.keys() and all(_same(left[key], right[key]) for key in left)
-    if isinstance(left, list | tuple) and isinstance(right, list | tuple):
-        return len(left) == len(right) and all(map(_same, left, right))
-    if isinstance(left, bool) or isinstance(right, bool):
-        return left is right
-    return bool(left == right)
-
-
 def _has_keys(content: str, keys: tuple[str, ...]) -> bool:
     try:
         value = json.loads(content)
@@ -47,7 +34,12 @@ def _calls_right(check: Check, calls: Sequence[tuple[str, Mapping[str, Any]]]) -
     if len(calls) != 1:
         return False
     (name, arguments), (right_name, right_arguments) = calls[0], check.call
-    return name == right_name and _same(arguments, right_arguments)
+    return name == right_name and _as_json(arguments) == _as_json(right_arguments)
+
+
+def _as_json(arguments: Mapping[str, Any]) -> str:
+    """Comparable to the letter; 1 and true are different."""
+    return json.dumps(arguments, sort_keys=True, ensure_ascii=False)
 
 
 def passes(check: Check, content: str, calls: Sequence[tuple[str, Mapping[str, Any]]]) -> bool:

@@ -89,7 +89,9 @@ def test_commuted_operands_belong_to_the_same_split() -> None:
 def test_judge_reads_calls_and_json() -> None:
     right = ("get_weather", {"city": "San Diego", "days": 3})
     check = Check(call=right)
-    assert passes(check, "", [("get_weather", {"city": "san  diego", "days": 3})])
+    assert passes(check, "", [("get_weather", {"days": 3, "city": "San Diego"})])
+    assert not passes(check, "", [("get_weather", {"city": "san diego", "days": 3})])
+    assert not passes(check, "", [("get_weather", {"city": "San Diego", "days": True})])
     assert not passes(check, "", [("get_weather", {"city": "San Diego"})])
     assert not passes(check, "", [right, right])
     assert not passes(Check(no_call=True), "", [right])
