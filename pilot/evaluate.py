@@ -4,8 +4,8 @@ Every question goes over HTTP to a running Cupola, with temperature 0, and the r
 the check of its conversation (`judge`). The same kinds are drawn twice: from the training split
 (new draws, though of wordings the model has seen) and from the held-out split, whose wordings,
 cities, names and operands training can never produce. Two larger held-out sets are asked besides:
-200 city pairs (`tools.pairs`: exactly the right call), and 200 questions that no offered tool is for
-(`tools.quiet`: no call, whatever else the answer says).
+200 city pairs (`tools.pairs`: exactly the right call), and 200 questions that no offered tool is
+for (`tools.quiet`: no call, whatever else the answer says).
 
     python -m pilot.evaluate [--per-kind 40] [--json FILE] [--show-failures 3]
 
