@@ -3,9 +3,10 @@
 Every question goes over HTTP to a running Cupola, with temperature 0, and the reply is judged by
 the check of its conversation (`judge`). The same kinds are drawn twice: from the training split
 (new draws, though of wordings the model has seen) and from the held-out split, whose wordings,
-cities, names and operands training can never produce. Two larger held-out sets are asked besides:
-200 city pairs (`tools.pairs`: exactly the right call), and 200 questions that no offered tool is
-for (`tools.quiet`: no call, whatever else the answer says).
+cities, names and operands training can never produce. Three larger sets are asked besides, 200 of
+each: real cities held out of training (`tools.pairs`), invented names held out of it (
+`tools.pairs_invented`), both with exactly the right call among one or two tools; and questions that
+no offered tool is for (`tools.quiet`: no call, whatever else the answer says).
 
     python -m pilot.evaluate [--per-kind 40] [--json FILE] [--show-failures 3]
 
@@ -27,13 +28,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from pilot.conversation import Check, Conversation, Split
 from pilot.corpus import mixture
-from pilot.corpus.places import is_training_city
+from pilot.corpus.places import REAL, is_training_city
 from pilot.judge import passes
 
 PAIRS = QUIET = 200
@@ -66,7 +68,11 @@ def main() -> None:
             split: _ask_all(endpoint, questions(split, options.per_kind), options.show_failures)
             for split in ("train", "heldout")
         }
-        larger = {"tools.pairs": city_pairs(), "tools.quiet": unrelated()}
+        larger = {
+            "tools.pairs": city_pairs(real=True),
+            "tools.pairs_invented": city_pairs(real=False),
+            "tools.quiet": unrelated(),
+        }
         rows["heldout"] |= _ask_all(endpoint, larger, options.show_failures)
     print(table(rows))
     if options.json:
@@ -93,11 +99,11 @@ def questions(split: Split, per_kind: int) -> dict[str, list[Conversation]]:
     return dict(sorted(asked.items()))
 
 
-def city_pairs() -> list[Conversation]:
-    """Held-out questions whose right answer is a call with two cities never seen in training."""
+def city_pairs(*, real: bool) -> list[Conversation]:
+    """Held-out questions whose right answer is a call with two places never seen in training."""
     supply = mixture.source("tools")("heldout", random.Random("city pairs"))
-    pairs = (c for c in supply if c.kind in ("tools.call", "tools.two") and _is_city_pair(c))
-    return [next(pairs) for _ in range(PAIRS)]
+    wanted = (c for c in supply if c.kind in ("tools.call", "tools.two"))
+    return list(islice((c for c in wanted if _count_places(c, real=real) == 2), PAIRS))
 
 
 def unrelated() -> list[Conversation]:
@@ -107,11 +113,13 @@ def unrelated() -> list[Conversation]:
     return [replace(next(found), check=Check(no_call=True)) for _ in range(QUIET)]
 
 
-def _is_city_pair(conversation: Conversation) -> bool:
+def _count_places(conversation: Conversation, *, real: bool) -> int:
+    """How many arguments of the wanted call are real held-out cities, or invented names."""
     assert conversation.check.call is not None
-    places = [v for v in conversation.check.call[1].values() if isinstance(v, str)]
-    capitalised = [p for p in places if p[:1].isupper() and not is_training_city(p)]
-    return len(capitalised) >= 2
+    texts = [
+        v for v in conversation.check.call[1].values() if isinstance(v, str) and v[:1].isupper()
+    ]
+    return sum((text in REAL["heldout"]) is real for text in texts if not is_training_city(text))
 
 
 def _ask_all(

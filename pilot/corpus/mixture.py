@@ -11,12 +11,12 @@ from importlib import import_module
 from pilot.conversation import Conversation, Split
 
 SHARES: Mapping[str, float] = {
-    "tools": 0.40,
-    "json": 0.14,
-    "facts": 0.16,
-    "sums": 0.06,
-    "chat": 0.12,
-    "persona": 0.07,
+    "tools": 0.52,
+    "json": 0.12,
+    "facts": 0.13,
+    "sums": 0.03,
+    "chat": 0.10,
+    "persona": 0.05,
     "copy": 0.05,
 }
 GROUPS = tuple(SHARES)

@@ -14,7 +14,7 @@ from pilot.conversation import Split
 
 REAL_HELD_OUT_PERCENT = 15
 INVENTED_HELD_OUT_PERCENT = 20
-REAL_SHARE = 0.45
+REAL_SHARE = 0.6
 
 REAL_CITIES: tuple[str, ...] = tuple(
     """
@@ -160,17 +160,17 @@ def _capital(text: str) -> str:
 def _invented(rng: random.Random) -> str:
     name = _capital(word(rng))
     shape = rng.random()
-    if shape < 0.62:
-        return name
     if shape < 0.74:
+        return name
+    if shape < 0.82:
         return f"{rng.choice(FIRST_WORDS)} {name}"
-    if shape < 0.81:
-        return f"{name} {rng.choice(LAST_WORDS)}"
     if shape < 0.88:
+        return f"{name} {rng.choice(LAST_WORDS)}"
+    if shape < 0.94:
         return f"{name} {_capital(word(rng))}"
-    if shape < 0.93:
-        return f"{name}-{_capital(word(rng))}"
     if shape < 0.97:
+        return f"{name}-{_capital(word(rng))}"
+    if shape < 0.98:
         return f"{name} {rng.choice(LINKS)} {_capital(word(rng))}"
     return f"{rng.choice(('L', 'D', 'N', 'O'))}'{name}"
 

@@ -735,7 +735,7 @@ def _second(split: Split, rng: random.Random) -> Conversation:
 MAKERS: tuple[Callable[[Split, random.Random], Conversation], ...] = (
     _call, _two, _none, _result, _second, _reference, _unfit, _unclear,
 )  # fmt: skip
-MAKER_WEIGHTS = (300, 240, 140, 160, 80, 65, 10, 5)
+MAKER_WEIGHTS = (220, 480, 80, 130, 45, 40, 3, 2)
 
 
 def conversations(split: Split, rng: random.Random) -> Iterator[Conversation]:
