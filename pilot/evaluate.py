@@ -4,8 +4,8 @@ Every question goes over HTTP to a running Cupola, with temperature 0, and the r
 the check of its conversation (`judge`). The same kinds are drawn twice: from the training split
 (new draws, though of wordings the model has seen) and from the held-out split, whose wordings,
 cities, names and operands training can never produce. Three larger sets are asked besides, 200 of
-each: real cities held out of training (`tools.pairs`), invented names held out of it (
-`tools.pairs_invented`), both with exactly the right call among one or two tools; and questions that
+each: pairs of real cities that training never had (`tools.pairs`), pairs of invented names likewise
+(`tools.pairs_invented`), both with exactly the right call to one or two tools; and questions that
 no offered tool is for (`tools.quiet`: no call, whatever else the answer says).
 
     python -m pilot.evaluate [--per-kind 40] [--json FILE] [--show-failures 3]
@@ -100,10 +100,16 @@ def questions(split: Split, per_kind: int) -> dict[str, list[Conversation]]:
 
 
 def city_pairs(*, real: bool) -> list[Conversation]:
-    """Held-out questions whose right answer is a call with two places never seen in training."""
-    supply = mixture.source("tools")("heldout", random.Random("city pairs"))
-    wanted = (c for c in supply if c.kind in ("tools.call", "tools.two"))
-    return list(islice((c for c in wanted if _count_places(c, real=real) == 2), PAIRS))
+    """Held-out questions whose right answer is a call with two places never seen in training.
+
+    One half offers one tool, the other two.
+    """
+    found: list[Conversation] = []
+    for kind in ("tools.call", "tools.two"):
+        supply = mixture.source("tools")("heldout", random.Random(f"city pairs of {kind}"))
+        wanted = (c for c in supply if c.kind == kind and _count_places(c, real=real) == 2)
+        found += islice(wanted, PAIRS // 2)
+    return found
 
 
 def unrelated() -> list[Conversation]:
@@ -116,10 +122,9 @@ def unrelated() -> list[Conversation]:
 def _count_places(conversation: Conversation, *, real: bool) -> int:
     """How many arguments of the wanted call are real held-out cities, or invented names."""
     assert conversation.check.call is not None
-    texts = [
-        v for v in conversation.check.call[1].values() if isinstance(v, str) and v[:1].isupper()
-    ]
-    return sum((text in REAL["heldout"]) is real for text in texts if not is_training_city(text))
+    values = conversation.check.call[1].values()
+    names = [value for value in values if isinstance(value, str) and value[:1].isupper()]
+    return sum((name in REAL["heldout"]) is real for name in names if not is_training_city(name))
 
 
 def _ask_all(
