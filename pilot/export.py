@@ -86,23 +86,26 @@ def write_gguf(path: Path, weights: dict[str, Tensor], shape: Shape, tokenizer: 
     beside.replace(path)
 
 
-def _named(weights: dict[str, Tensor], *, hugging_face: bool, shape: Shape) -> dict[str, Tensor]:
+def names(shape: Shape, *, hugging_face: bool) -> dict[str, str]:
+    """What each weight of the model is called in a file."""
     if hugging_face:
-        named = {
-            "model.embed_tokens.weight": weights["embedding"],
-            "model.norm.weight": weights["norm"],
-        }
+        found = {"embedding": "model.embed_tokens.weight", "norm": "model.norm.weight"}
     else:
-        named = {"token_embd.weight": weights["embedding"], "output_norm.weight": weights["norm"]}
-    heads = {"wq": shape.num_attention_heads, "wk": shape.num_key_value_heads}
+        found = {"embedding": "token_embd.weight", "norm": "output_norm.weight"}
     for i in range(shape.num_hidden_layers):
         for ours, (short, long) in _LAYER_NAMES.items():
-            weight = weights[f"layers.{i}.{ours}"]
-            if hugging_face:
-                named[f"model.layers.{i}.{long}.weight"] = weight
-            else:
-                weight = interleaved(weight, heads[ours]) if ours in heads else weight
-                named[f"blk.{i}.{short}.weight"] = weight
+            theirs = f"model.layers.{i}.{long}" if hugging_face else f"blk.{i}.{short}"
+            found[f"layers.{i}.{ours}"] = f"{theirs}.weight"
+    return found
+
+
+def _named(weights: dict[str, Tensor], *, hugging_face: bool, shape: Shape) -> dict[str, Tensor]:
+    heads = {"wq": shape.num_attention_heads, "wk": shape.num_key_value_heads}
+    named = {}
+    for ours, theirs in names(shape, hugging_face=hugging_face).items():
+        weight, kind = weights[ours], ours.rpartition(".")[2]
+        turned = kind in heads and not hugging_face
+        named[theirs] = interleaved(weight, heads[kind]) if turned else weight
     return named
 
 

@@ -148,9 +148,10 @@ def train(run: Path, minutes: float, seed: int) -> None:
     if (run / "checkpoint.pt").exists():
         saved = torch.load(run / "checkpoint.pt", weights_only=True)
         model.load_state_dict(saved["model"])
-        muon.load_state_dict(saved["muon"])
-        adam.load_state_dict(saved["adam"])
-        torch.set_rng_state(saved["random"])
+        if "muon" in saved:  # not after `pilot.restore`
+            muon.load_state_dict(saved["muon"])
+            adam.load_state_dict(saved["adam"])
+            torch.set_rng_state(saved["random"])
         step, before, tokens = saved["step"], saved["seconds"], saved["tokens"]
     fixed = heldout(tokenizer, each=60)
     log = Log(run / "log.csv")
