@@ -57,7 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true")
     quick = parser.parse_args().quick
-    options = Options(seconds=1.0, rounds=1) if quick else Options(seconds=5.0, rounds=5)
+    options = Options(seconds=1.0, rounds=1) if quick else Options(seconds=3.0, rounds=4)
     results: dict[str, Any] = {"machine": describe_machine(), "cupola": __version__}
     results["gateway"] = uvloop.run(measure_gateway(options))
     results["engine"] = uvloop.run(measure_engine(options))
