@@ -49,6 +49,10 @@ class Figures:
         return quantiles(self.latencies, n=100)[98] * 1000 if len(self.latencies) > 1 else 0.0
 
 
+_LAST_CHUNK = b"\r\n0\r\n\r\n"
+"""With what stands before it: a head may end with `max=100` and an empty line."""
+
+
 class _Connection(asyncio.Protocol):
     """Sends its request again as soon as the reply to the last has ended."""
 
@@ -98,7 +102,7 @@ class _Connection(asyncio.Protocol):
     def _ended(self) -> bool:
         if self._need:
             return len(self._buffer) >= self._need
-        return self._buffer.endswith(b"0\r\n\r\n")
+        return self._buffer.endswith(_LAST_CHUNK)
 
     def _count(self) -> None:
         now = time.perf_counter()
