@@ -19,8 +19,8 @@ from cupola.engines.gguf import BadModelFile
 from cupola.engines.llamacpp.replica import LlamaCppReplica
 from cupola.engines.port import Generation, JsonOutput, Verbatim
 from cupola.kit.clock import SystemClock
-from cupola.kit.errors import EngineFailed, Unavailable
-from cupola.wire.canonical import Delta, Event, Failed, Finish
+from cupola.kit.errors import EngineFailed, TooLong, Unavailable
+from cupola.wire.canonical import Event, Failed, Finish
 from tests.engines import orphan
 from tests.models import Shape, build_tiny_model
 
@@ -58,16 +58,29 @@ async def collect(replica: LlamaCppReplica, **fields: Any) -> list[Event]:
 
 
 async def test_penalties_spare_the_prompt(replica: LlamaCppReplica) -> None:
-    """A penalty counts what the reply has said, so its first token is the one without penalty."""
-    plain = await collect(replica, max_tokens=8, temperature=0.0)
-    prompt = (PROMPT[0] + "".join(e.text for e in plain if isinstance(e, Delta)),)
-    expected = await collect(replica, prompt=prompt, temperature=0.0)
+    """A penalty counts what the reply has said, so its first token is the one without penalty.
 
-    penalised = await collect(
-        replica, prompt=prompt, temperature=0.0, presence_penalty=2.0, frequency_penalty=2.0
-    )
+    Each prompt holds all letters several times: some of its likeliest tokens would be penalised.
+    """
+    letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+    for i in range(0, len(letters), 2):
+        prompt = (f"<s>{3 * (letters[i:] + letters[:i])}",)
 
-    assert expected == penalised
+        expected = await collect(replica, prompt=prompt, temperature=0.0)
+        penalised = await collect(
+            replica, prompt=prompt, temperature=0.0, presence_penalty=2.0, frequency_penalty=2.0
+        )
+
+        assert expected == penalised
+
+
+async def test_what_cannot_fit_never_reaches_the_engine(replica: LlamaCppReplica) -> None:
+    """It is refused by its characters, which the engine, counting tokens, would not speak of."""
+    [failed] = await collect(replica, prompt=("<s>" + "x" * 2_000_000,))
+
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, TooLong)
+    assert "2000003 characters" in failed.error.public
 
 
 def is_alive(pid: int) -> bool:
