@@ -13,6 +13,7 @@ from cupola.engines.port import Generation, Profile, Replica, ReplicaState
 from cupola.gateway.app import Gateway
 from cupola.gateway.directory import Directory, Served, Snapshot
 from cupola.gateway.limits import Limits
+from cupola.http.asgi import EXTENSION
 from cupola.ids import EndpointName, ModelName
 from cupola.kit.clock import FakeClock
 from cupola.wire.canonical import Delta, Event, Finish, Usage
@@ -121,6 +122,21 @@ class Response:
         return msgspec.json.decode(self.body)
 
 
+class CallerConnection:
+    """A connection that ends so many seconds after it is watched, or never."""
+
+    def __init__(self, hang_up_after: float | None) -> None:
+        self.hang_up_after = hang_up_after
+
+    def watch(self, lost: Callable[[], None]) -> None:
+        if self.hang_up_after is not None:
+            self.timer = asyncio.get_running_loop().call_later(self.hang_up_after, lost)
+
+    def unwatch(self) -> None:
+        if self.hang_up_after is not None:
+            self.timer.cancel()
+
+
 class Caller:
     """Calls a gateway as a server would, in this process."""
 
@@ -146,6 +162,7 @@ class Caller:
             "path": path,
             "query_string": query.encode(),
             "headers": [(k.lower().encode(), v.encode()) for k, v in sent.items()],
+            "extensions": {EXTENSION: CallerConnection(hang_up_after)},
         }
         response = Response()
         arrived = False
@@ -155,10 +172,8 @@ class Caller:
             if not arrived:
                 arrived = True
                 return {"type": "http.request", "body": raw, "more_body": False}
-            if hang_up_after is None:
-                await asyncio.Event().wait()
-            await asyncio.sleep(hang_up_after or 0)
-            return {"type": "http.disconnect"}
+            await asyncio.Event().wait()
+            raise AssertionError("nothing else arrives")
 
         async def send(message: Any) -> None:
             if message["type"] == "http.response.start":

@@ -10,6 +10,7 @@ import pytest
 from cupola.engines.port import Generation
 from cupola.gateway.app import Gateway
 from cupola.gateway.directory import Directory, Snapshot
+from cupola.http.asgi import EXTENSION
 from cupola.kit.clock import FakeClock
 from cupola.kit.errors import EngineFailed, TooLong
 from cupola.wire.canonical import Call, Delta, Event, Failed, Finish, Usage
@@ -18,6 +19,7 @@ from tests.gateway.fakes import (
     KEY,
     OTHER_KEY,
     Caller,
+    CallerConnection,
     FixedPool,
     ScriptedReplica,
     caller_of,
@@ -367,7 +369,13 @@ async def test_a_slow_body_is_refused():
         sent.append(message)
 
     headers = [(b"api-key", KEY.encode())]
-    scope = {"type": "http", "method": "POST", "path": CHAT_PATHS[0], "headers": headers}
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": CHAT_PATHS[0],
+        "headers": headers,
+        "extensions": {EXTENSION: CallerConnection(None)},
+    }
     await gateway(scope, receive, send)
 
     assert 408 == sent[0]["status"]

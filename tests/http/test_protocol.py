@@ -1,14 +1,23 @@
-"""What the listening side does with heads that no client of good will sends."""
+"""What the listening side does with what no client of good will does."""
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
 
 from cupola.http import protocol
-from cupola.http.asgi import Receive, Scope, Send, send_whole
-from cupola.http.server import Server, listen
+from cupola.http.asgi import (
+    EXTENSION,
+    Receive,
+    Scope,
+    Send,
+    send_piece,
+    send_whole,
+    start_stream,
+)
+from cupola.http.server import Application, Server, listen
 from cupola.kit.tasks import supervise
 
 
@@ -32,14 +41,22 @@ class Listening:
         return answer
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[Listening]:
+@asynccontextmanager
+async def listening(application: Application) -> AsyncIterator[Listening]:
     with listen("127.0.0.1", 0) as listener:
-        served = Server(hello, listener)
+        served = Server(application, listener)
         task = supervise(served.run(), name="server")
+        while not served._uvicorn.started:  # noqa: ASYNC110 (it has no event to wait for)
+            await asyncio.sleep(0)
         yield Listening(listener.getsockname()[1])
         served.stop()
         await task
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Listening]:
+    async with listening(hello) as listener:
+        yield listener
 
 
 async def test_head_in_pieces_is_served(server: Listening):
@@ -91,3 +108,53 @@ async def test_nonsense_is_refused(server: Listening):
 
     assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert answer.endswith(b"This is not an HTTP/1.1 request.")
+
+
+async def test_a_reply_leaves_in_one_piece(server: Listening):
+    """Its head is no packet of its own."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+    piece = await reader.read(4096)
+    writer.close()
+
+    assert piece.endswith(b"hello")
+
+
+async def test_who_reads_nothing_is_hung_up_on(monkeypatch: pytest.MonkeyPatch):
+    """A reply that nobody reads ends its connection, and whoever watches it is told."""
+    monkeypatch.setattr(protocol, "STALL_SECONDS", 0.1)
+    ended: asyncio.Queue[str] = asyncio.Queue()
+
+    async def pour(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["extensions"][EXTENSION].watch(lambda: ended.put_nowait("lost"))
+        await start_stream(send, ())
+        for _ in range(1000):
+            await send_piece(send, bytes(1 << 20))
+        ended.put_nowait("poured")
+
+    async with listening(pour) as server:
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1024)
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        async with asyncio.timeout(10):
+            first = await ended.get()
+        writer.close()
+
+    assert "lost" == first
+
+
+async def test_a_watch_set_too_late_is_told_at_once():
+    """Between a request and its watch the caller may have gone."""
+    told = asyncio.Event()
+
+    async def late(scope: Scope, receive: Receive, send: Send) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        scope["extensions"][EXTENSION].watch(told.set)
+
+    async with listening(late) as server:
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        await asyncio.sleep(0.05)
+        writer.close()
+        async with asyncio.timeout(5):
+            await told.wait()

@@ -52,7 +52,7 @@ class Chat:
         delivery: Delivery = deliver(exchange, head, style)
         completion = _Completion(Relay(stream=request.stream), delivery)
         try:
-            async with Hangup(exchange.receive):
+            async with Hangup(exchange.connection):
                 first, events = await begin(served.pool, generation, self._clock, self._limits)
                 try:
                     await completion.follow(first, events)

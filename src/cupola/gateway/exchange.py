@@ -2,7 +2,16 @@
 
 from cupola.gateway.address import Address, resolve
 from cupola.gateway.dialects import Dialect, dialect_of
-from cupola.http.asgi import Header, Receive, Scope, Send, send_whole, start_stream
+from cupola.http.asgi import (
+    EXTENSION,
+    Connection,
+    Header,
+    Receive,
+    Scope,
+    Send,
+    send_whole,
+    start_stream,
+)
 from cupola.ids import new_reply_id
 from cupola.kit.errors import CupolaError, Kind
 
@@ -31,6 +40,7 @@ class Exchange:
         self.query: bytes = scope.get("query_string", b"")
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.receive = receive
+        self.connection: Connection = scope["extensions"][EXTENSION]
         self.send = send
         self.started = False
         self.address: Address | None = resolve(self.path)

@@ -1,24 +1,68 @@
-"""uvicorn's HTTP protocol, with the bounds on a request's head that it lacks.
+"""uvicorn's HTTP protocol, with the bounds and the notice of a hang-up that it lacks.
 
-Without them one connection could fill the memory with a header that never ends, or hold its place
-for ever by sending a byte now and then. Bodies are bounded where they are read (`asgi.read_body`).
-A head that comes in one piece, as nearly all do, costs one addition per header.
+Without bounds one connection could fill the memory with a header that never ends, or hold its place
+for ever by sending a byte now and then, or by reading nothing of its reply. Bodies are bounded
+where they are read (`asgi.read_body`). A head that comes in one piece, as nearly all do, costs one
+addition per header.
 """
 
 import asyncio
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from cupola.http.asgi import EXTENSION
+
 MAX_HEAD: Final = 32 * 1024
 """Bytes; twice what the more generous of the usual servers take."""
 HEAD_SECONDS: Final = 10.0
 """For the whole head to arrive, and for a new connection to begin with one."""
+MUCH: Final = 16 * 1024
+"""Bytes to write that are not gathered any further."""
+STALL_SECONDS: Final = 60.0
+"""For a caller to read enough of a reply that more can be written."""
 
 
 class _Refused(Exception):
     """Ends the parsing of a request that has been answered already."""
+
+
+class Gathering:
+    """A transport on which what is written in one turn of the event loop leaves in one piece.
+
+    uvicorn writes a reply's head and body one after the other: two system calls, two packets. Much
+    is written at once, so that the transport can say when it has enough.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._waiting = bytearray()
+        self.is_closing = transport.is_closing
+
+    def write(self, data: bytes) -> None:
+        """Send `data` at the end of this turn, or now if much is waiting."""
+        if not self._waiting:
+            self._loop.call_soon(self._flush)
+        self._waiting += data
+        if len(self._waiting) > MUCH:
+            self._flush()
+
+    def close(self) -> None:
+        """Close the connection once everything is sent."""
+        self._flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def _flush(self) -> None:
+        if self._waiting:
+            waiting, self._waiting = self._waiting, bytearray()
+            if not self.is_closing():
+                self._transport.write(waiting)
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -29,14 +73,40 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = True
         self._unfinished = 0
         self._deadline: asyncio.TimerHandle | None = None
+        self._stalled: asyncio.TimerHandle | None = None
+        self._lost: Callable[[], None] | None = None
+        self._extensions = {EXTENSION: self}
+
+    def watch(self, lost: Callable[[], None]) -> None:
+        """Call `lost` when the connection ends; at once if it has ended."""
+        if self.transport.is_closing():
+            lost()
+        else:
+            self._lost = lost
+
+    def unwatch(self) -> None:
+        """Do not call it any more."""
+        self._lost = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # theirs
         super().connection_made(transport)
+        self.transport = Gathering(transport, self.loop)  # type: ignore[assignment]
         self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end_head()
+        self._end_stall()
         super().connection_lost(exc)
+        if self._lost is not None:
+            self._lost()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stalled = self.loop.call_later(STALL_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._end_stall()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -51,6 +121,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._in_head = True
         super().on_message_begin()
+        self.scope["extensions"] = self._extensions  # type: ignore[typeddict-item]
 
     def on_headers_complete(self) -> None:
         self._end_head()
@@ -72,6 +143,11 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _end_stall(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
 
     def _refuse_large(self) -> None:
         status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE

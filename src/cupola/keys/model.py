@@ -11,6 +11,7 @@ The labels below are part of the format. Changing one changes every key of every
 new format must get a new label and a generation of its own.
 """
 
+import hashlib
 import hmac
 import string
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ KEY_CHARACTERS = 32
 
 _ALPHABET = string.ascii_letters + string.digits
 _KEY_LABEL = b"cupola endpoint key 1"
-_DIGEST_LABEL = b"cupola key digest 1"
+_DIGEST_PERSON = b"cupola digest 2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,9 @@ def derive(secret: bytes, endpoint: str, slot: Slot, generation: int) -> str:
 
 def digest(secret: bytes, key: str) -> bytes:
     """What a presented key is looked up by. Any text is accepted, also what is no key."""
-    return hmac.digest(secret, _DIGEST_LABEL + key.encode(errors="surrogatepass"), "sha256")
+    # A tenth of the time of HMAC, and it is done for every request.
+    text = key.encode(errors="surrogatepass")
+    return hashlib.blake2b(text, key=secret, person=_DIGEST_PERSON, digest_size=32).digest()
 
 
 def _characters(number: int) -> list[str]:
