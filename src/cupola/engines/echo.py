@@ -63,6 +63,7 @@ class EchoReplica:
             control_tokens=_CONTROL_TOKENS,
             tool_calls_token=_CONTROL_TOKENS["[TOOL_CALLS]"],
             grammar=True,
+            engine="echo",
         )
 
     async def start(self) -> None:

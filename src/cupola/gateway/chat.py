@@ -5,6 +5,7 @@ The stages in their order; each is a module of its own. Nothing here looks into 
 
 from collections.abc import AsyncGenerator
 
+from cupola.engines.port import Generation
 from cupola.gateway.address import Address
 from cupola.gateway.authenticate import Digest, authenticate, choose_served, find_served
 from cupola.gateway.check import check
@@ -12,9 +13,10 @@ from cupola.gateway.delivery import Delivery, StreamDelivery, WholeDelivery
 from cupola.gateway.directory import Directory, Served
 from cupola.gateway.exchange import Exchange
 from cupola.gateway.limits import Limits
-from cupola.gateway.prepare import Layouts, prepare
+from cupola.gateway.prepare import Layouts, count_answers, count_generations, prepare
 from cupola.gateway.relay import ClientGone, Input, Relay, Settle, State
 from cupola.gateway.route import begin
+from cupola.gateway.several import answer_several
 from cupola.gateway.usage import UsageCount
 from cupola.http.asgi import Hangup, read_body
 from cupola.kit.clock import Clock
@@ -49,11 +51,12 @@ class Chat:
         head = Head(exchange.id, int(self._clock.now()), served.model)
         style = exchange.dialect.style(request)
         deliver = StreamDelivery if request.stream else WholeDelivery
-        delivery: Delivery = deliver(exchange, head, style)
-        completion = _Completion(Relay(stream=request.stream), delivery)
+        delivery: Delivery = deliver(exchange, head, style, request)
+        answers = count_answers(request)
+        completion = _Completion(Relay(stream=request.stream, answers=answers), delivery)
         try:
             async with Hangup(exchange.connection):
-                first, events = await begin(served.pool, generation, self._clock, self._limits)
+                first, events = await self._begin(request, served, generation)
                 try:
                     await completion.follow(first, events)
                 finally:
@@ -61,6 +64,16 @@ class Chat:
             await delivery.close()
         finally:
             self._usage.record(completion.settle(), served, exchange.id)
+
+    async def _begin(
+        self, request: ChatRequest, served: Served, generation: Generation
+    ) -> tuple[Event, AsyncGenerator[Event, None]]:
+        """The first event, and the generator of the rest."""
+        count = count_generations(request)
+        if count == 1:
+            return await begin(served.pool, generation, self._clock, self._limits)
+        events = answer_several(served.pool, generation, count, self._clock, self._limits)
+        return await anext(events), events
 
     async def _read(self, exchange: Exchange, address: Address) -> tuple[ChatRequest, Served]:
         """The request, and the endpoint it is for. The key comes first: strangers send no body."""

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 from cupola.engines.port import Profile
+from cupola.gateway.check_sampling import check_sampling
 from cupola.gateway.directory import Served
 from cupola.kit.errors import Invalid, TooLong, Unsupported
 from cupola.wire.canonical import ChatRequest, Message
@@ -23,6 +24,7 @@ def check(request: ChatRequest, served: Served) -> None:
         _refuse_extras(request, served)
     if request.include_usage and not request.stream:
         raise Invalid("'stream_options' needs 'stream': true.", path=("stream_options",))
+    check_sampling(request, served)
     _check_messages(request.messages, served.profile)
     if request.response_format.type != "text" and not served.profile.grammar:
         raise Unsupported(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from msgspec.json import encode
+from msgspec.structs import replace
 
 from cupola.gateway.address import V1, Address, Resource
 from cupola.gateway.authenticate import Headers
@@ -64,11 +65,17 @@ def _read_v1(body: Mapping[str, Any], headers: Headers) -> ChatRequest:
 
 
 def _style_azure(request: ChatRequest) -> Style:
-    return azure_encode.STYLE
+    return _told(azure_encode.STYLE, request)
 
 
 def _style_v1(request: ChatRequest) -> Style:
-    return openai_encode.STYLE if request.include_usage else mistral_encode.STYLE
+    return _told(openai_encode.STYLE if request.include_usage else mistral_encode.STYLE, request)
+
+
+def _told(style: Style, request: ChatRequest) -> Style:
+    if request.logprobs is None or not request.logprobs.with_chosen:
+        return style
+    return replace(style, chosen_too=True)
 
 
 def _refuse_v1(error: CupolaError) -> Refusal:

@@ -13,6 +13,7 @@ from cupola.engines.port import Constraint, Generation, JsonOutput, Piece, Profi
 from cupola.gateway.directory import Served
 from cupola.gateway.inert import ControlText, StandIns
 from cupola.gateway.layout import Layout
+from cupola.gateway.safe_prompt import with_safe_prompt
 from cupola.kit.clock import Clock
 from cupola.kit.errors import Invalid
 from cupola.wire.canonical import ChatRequest, Message, ResponseFormat, Tool
@@ -59,8 +60,35 @@ def prepare(request: ChatRequest, served: Served, layout: Layout) -> Generation:
         frequency_penalty=request.frequency_penalty,
         stop=request.stop,
         constraint=constraint(request),
+        logprobs=_logprobs(request),
+        options=request.options,
+        beams=request.best_of or request.n,
+        choices=request.n,
         incremental=request.stream,
     )
+
+
+def count_generations(request: ChatRequest) -> int:
+    """How many times an engine is asked; a search finds all its answers at once."""
+    return 1 if _searches(request) else request.best_of or request.n
+
+
+def count_answers(request: ChatRequest) -> int:
+    """How many answers come of it, of which the best become choices."""
+    return request.n if _searches(request) else request.best_of or request.n
+
+
+def _searches(request: ChatRequest) -> bool:
+    return request.options is not None and request.options.use_beam_search
+
+
+def _logprobs(request: ChatRequest) -> int | None:
+    """How many alternatives the engine must tell of; to rank replies it needs none."""
+    asked = request.logprobs
+    if asked is not None:
+        return max(asked.alternatives, request.top_logprobs)
+    ranked = request.best_of is not None and request.best_of > request.n
+    return 0 if ranked and not _searches(request) else None
 
 
 def constraint(request: ChatRequest) -> Constraint | None:
@@ -81,6 +109,8 @@ def constraint(request: ChatRequest) -> Constraint | None:
 def render(request: ChatRequest, layout: Layout) -> tuple[Piece, ...]:
     """The prompt, in which only the template's own control tokens count."""
     messages = request.messages
+    if request.safe_prompt:
+        messages = with_safe_prompt(messages)
     if layout.folds_system and any(message.role == "system" for message in messages):
         messages = _fold_system(messages)
     turns = [_turn(message) for message in messages]

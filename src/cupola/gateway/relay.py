@@ -2,16 +2,17 @@
 
 Sans-I/O. `Relay.receive` takes what happened and says what to do; `gateway.chat` does it.
 
-    state       Delta, Call        Finish             Failed        ClientGone
-    WAITING     send; STREAMING    send; DONE         refuse; DONE  DONE     an error is a status
-    HOLDING     hold               send; DONE         refuse; DONE  DONE     same: a whole reply
-    STREAMING   send               send; DONE         send; DONE    DONE     an error is an event
+    state       Delta, Call        last Finish        Failed        ClientGone
+    WAITING     send; STREAMING    end; DONE          refuse; DONE  DONE     an error is a status
+    HOLDING     hold               end; DONE          refuse; DONE  DONE     same: a whole reply
+    STREAMING   send               end; DONE          send; DONE    DONE     an error is an event
     DONE        -                  -                  -             -        late events are dropped
 
 A stream starts in WAITING, a whole reply, of which nothing is sent before its end, in HOLDING. The
-first `Send` of a stream is preceded by `SendHead`: the 200 cannot be taken back. Whatever happens,
-exactly one `Settle` leaves this machine, with the move to DONE; usage is recorded there and nowhere
-else.
+first `Send` of a stream is preceded by `SendHead`: the 200 cannot be taken back. A completion of
+several answers ends with the last one's `Finish`; the others' are treated as a `Delta`. Whatever
+happens, exactly one `Settle` leaves this machine, with the move to DONE; usage is recorded there
+and nowhere else.
 """
 
 from enum import Enum, auto
@@ -52,6 +53,13 @@ class Send(Struct, frozen=True):
     event: Event
 
 
+class End(Struct, frozen=True):
+    """Write the last answer's end, and what the completion used."""
+
+    event: Finish
+    usage: Usage
+
+
 class Refuse(Struct, frozen=True):
     """Answer with an error status; nothing was sent yet."""
 
@@ -68,17 +76,23 @@ class Settle(Struct, frozen=True):
 
 
 Input: TypeAlias = Event | ClientGone
-Output: TypeAlias = SendHead | Hold | Send | Refuse | Settle
+Output: TypeAlias = SendHead | Hold | Send | End | Refuse | Settle
 
 _HEAD = SendHead()
 
 
 class Relay:
-    """One completion, from its first event to its settlement."""
+    """One completion, from its first event to its settlement.
 
-    def __init__(self, *, stream: bool) -> None:
+    Args:
+        answers: How many of them will finish.
+    """
+
+    def __init__(self, *, stream: bool, answers: int = 1) -> None:
         self.state = State.WAITING if stream else State.HOLDING
+        self._unfinished = answers
         self._tokens = 0
+        self._finished = Usage(0, 0)
 
     def receive(self, event: Input) -> tuple[Output, ...]:
         """What must be done about `event`, in order."""
@@ -86,9 +100,11 @@ class Relay:
         if before is State.DONE:
             return ()
         if isinstance(event, Finish):
-            self.state = State.DONE
-            ending = (Send(event), Settle(event.usage, counted=True))
-            return (_HEAD, *ending) if before is State.WAITING else ending
+            self._count(event.usage)
+            if self._unfinished == 0:
+                self.state = State.DONE
+                ending = (End(event, self._finished), Settle(self._finished, counted=True))
+                return (_HEAD, *ending) if before is State.WAITING else ending
         if isinstance(event, Failed):
             self.state = State.DONE
             said = Send(event) if before is State.STREAMING else Refuse(event.error)
@@ -102,6 +118,12 @@ class Relay:
             return (Hold(event),)
         self.state = State.STREAMING
         return (_HEAD, Send(event)) if before is State.WAITING else (Send(event),)
+
+    def _count(self, usage: Usage) -> None:
+        """One answer more. The prompt is the same for all, and billed once."""
+        self._unfinished -= 1
+        prompt = max(usage.prompt, self._finished.prompt)
+        self._finished = Usage(prompt, usage.completion + self._finished.completion)
 
     def _settle(self) -> Settle:
         return Settle(Usage(0, self._tokens), counted=False)

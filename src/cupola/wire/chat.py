@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cupola.kit.errors import ExtraField, Malformed
-from cupola.wire.canonical import ChatRequest
+from cupola.wire.canonical import ChatRequest, Options
 from cupola.wire.fields import (
     UNCHANGED,
     Field,
@@ -25,6 +25,7 @@ from cupola.wire.fields import (
 from cupola.wire.messages import read_messages
 from cupola.wire.tools import CHOICES, read_response_format, read_tool_choice, read_tools
 
+_NO_OPTIONS = Options()
 MOST_STOPS = 16
 """OpenAI allows 4; each costs the engine a search per token."""
 
@@ -103,6 +104,7 @@ FIELDS: Mapping[str, Field] = {
 def read_chat(body: Mapping[str, Any], fields: Mapping[str, Field]) -> ChatRequest:
     """The request that `body` is, every name of which `fields` must know."""
     values: dict[str, Any] = {}
+    options: dict[str, Any] = {}
     extras: dict[str, Any] = {}
     for name, value in body.items():
         field = fields.get(name)
@@ -112,12 +114,16 @@ def read_chat(body: Mapping[str, Any], fields: Mapping[str, Field]) -> ChatReque
             continue
         read = field.read(value, (name,))
         if field.into:
-            _put(values, field.into, read, name)
+            _put(options if field.option else values, field.into, read, name)
         elif read is not UNCHANGED:
             extras[name] = read
     if "messages" not in values:
         raise Malformed("Field required", code="missing", path=("messages",), value={})
-    return ChatRequest(**values, extras=extras) if extras else ChatRequest(**values)
+    if extras:
+        values["extras"] = extras
+    if options and (asked := Options(**options)) != _NO_OPTIONS:
+        values["options"] = asked
+    return ChatRequest(**values)
 
 
 def _extra(body: Mapping[str, Any], fields: Mapping[str, Field]) -> ExtraField:
