@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cupola.engines.llamacpp.completion import (
     CompletionWriter,
     begin_prompt,
-    check_length,
+    check_prompt,
     opens_reply,
 )
 from cupola.engines.llamacpp.reply import Reply
@@ -111,10 +111,10 @@ def test_prompt_pays_no_penalty() -> None:
 
 def test_prompt_beyond_all_tokens_is_refused() -> None:
     """What cannot fit even in the longest tokens never reaches the engine, which would toil."""
-    check_length(("x" * 5_000, Verbatim("x" * 120)), VOCABULARY, 512)
+    check_prompt(("x" * 5_000, Verbatim("x" * 120)), VOCABULARY, 512)
 
     with pytest.raises(TooLong, match="512 tokens"):
-        check_length(("x" * 5_000, Verbatim("x" * 121)), VOCABULARY, 512)
+        check_prompt(("x" * 5_000, Verbatim("x" * 121)), VOCABULARY, 512)
 
 
 def test_schema_with_a_control_tokens_text_is_refused() -> None:

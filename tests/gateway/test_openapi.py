@@ -13,6 +13,7 @@ from tests.gateway.fakes import HELLO, FixedPool, caller_of, saying, served
 
 PILOT = "/endpoints/pilot"
 CHAT = {"messages": [{"role": "user", "content": "Hi"}]}
+TEXT = {"prompt": "Hi"}
 
 
 @pytest.fixture
@@ -30,7 +31,8 @@ async def test_every_described_path_answers(document: dict[str, Any]):
     caller, _ = caller_of(saying(*HELLO))
     for path, item in document["paths"].items():
         ((method, operation),) = item.items()
-        body = CHAT if method == "post" else None
+        wanted = TEXT if "chat" not in path else CHAT
+        body = wanted if method == "post" else None
         response = await caller.call(PILOT + path.replace("{id}", "Cupola-Pilot"), body)
 
         kinds = operation["responses"][str(response.status)]["content"]

@@ -108,7 +108,7 @@ def test_several_answers():
     first = Finish("length", Usage(prompt=4, completion=5), index=1)
     total = Usage(prompt=4, completion=7)
     assert (
-        Playbook(Relay(stream=True, answers=2))
+        Playbook(Relay(stream=True, answers=2, per_prompt=2))
         >> first
         << SendHead()
         << Send(first)

@@ -41,7 +41,13 @@ class Verbatim(Struct, frozen=True):
     text: str
 
 
-Piece: TypeAlias = str | Verbatim
+class Tokens(Struct, frozen=True):
+    """A part of a prompt as token ids."""
+
+    ids: tuple[int, ...]
+
+
+Piece: TypeAlias = str | Verbatim | Tokens
 """A `str` is prompt text whose control tokens count as such."""
 
 

@@ -21,6 +21,9 @@ class Resource(Enum):
     CHAT_FOUNDRY = auto()
     """The Azure dialect under `/models`, where Mistral's client sends Mistral's names as well."""
     CHAT_V1 = auto()
+    TEXT_AZURE = auto()
+    TEXT_V1 = auto()
+    FILL_V1 = auto()
     MODELS = auto()
     MODEL = auto()
     OPENAPI = auto()
@@ -39,14 +42,21 @@ class Address(NamedTuple):
     """The last part of `/v1/models/{id}`."""
 
 
-POSTED = frozenset((Resource.CHAT_AZURE, Resource.CHAT_FOUNDRY, Resource.CHAT_V1))
+POSTED = frozenset(
+    (Resource.CHAT_AZURE, Resource.CHAT_FOUNDRY, Resource.CHAT_V1, Resource.TEXT_AZURE,
+     Resource.TEXT_V1, Resource.FILL_V1)
+)  # fmt: skip
 """Called with POST; the others with GET."""
 
-V1 = frozenset((Resource.CHAT_V1, Resource.MODELS, Resource.MODEL))
+V1 = frozenset(
+    (Resource.CHAT_V1, Resource.TEXT_V1, Resource.FILL_V1, Resource.MODELS, Resource.MODEL)
+)
 """Their errors are of the form that OpenAI's and Mistral's clients read."""
 
 _SHARED: Mapping[str, Resource] = {
     "v1/chat/completions": Resource.CHAT_V1,
+    "v1/completions": Resource.TEXT_V1,
+    "v1/fim/completions": Resource.FILL_V1,
     "models/chat/completions": Resource.CHAT_FOUNDRY,
     "v1/models/chat/completions": Resource.CHAT_FOUNDRY,
     "models/info": Resource.INFO,
@@ -56,6 +66,7 @@ ENDPOINT: Mapping[str, Resource] = {
     "": Resource.ENDPOINT_HEALTH,
     "info": Resource.INFO,
     "chat/completions": Resource.CHAT_AZURE,
+    "completions": Resource.TEXT_AZURE,
     "openapi.json": Resource.OPENAPI,
     "docs": Resource.DOCS,
     **_SHARED,

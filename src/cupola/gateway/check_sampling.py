@@ -8,13 +8,13 @@ is generated; a value that asks for nothing needs no ability.
 from cupola.engines.port import LOGPROBS
 from cupola.gateway.directory import Served
 from cupola.kit.errors import Invalid, Unsupported
-from cupola.wire.canonical import ChatRequest, Options
+from cupola.wire.canonical import ChatRequest, Options, Sampled
 
 _DEFAULTS = Options()
 _OF_BEAMS = ("length_penalty", "early_stopping")
 
 
-def check_sampling(request: ChatRequest, served: Served) -> None:
+def check_sampling(request: Sampled, served: Served) -> None:
     """Raise what is wrong with the sampling of `request`, if anything is."""
     if request.n > 1 or request.best_of is not None:
         _check_choices(request, served)
@@ -30,7 +30,7 @@ def check_sampling(request: ChatRequest, served: Served) -> None:
         _check_options(request, request.options, served)
 
 
-def _check_choices(request: ChatRequest, served: Served) -> None:
+def _check_choices(request: Sampled, served: Served) -> None:
     best_of, temperature = request.best_of, request.temperature
     if best_of is None:
         return
@@ -53,7 +53,7 @@ def _check_choices(request: ChatRequest, served: Served) -> None:
         )
 
 
-def _check_options(request: ChatRequest, options: Options, served: Served) -> None:
+def _check_options(request: Sampled, options: Options, served: Served) -> None:
     for name in Options.__struct_fields__:
         changed = getattr(options, name) != getattr(_DEFAULTS, name)
         if changed and name not in served.profile.capabilities:
@@ -65,7 +65,7 @@ def _check_options(request: ChatRequest, options: Options, served: Served) -> No
         _check_beams(request)
 
 
-def _check_beams(request: ChatRequest) -> None:
+def _check_beams(request: Sampled) -> None:
     if (request.best_of or request.n) < 2:
         raise Invalid("best_of must be greater than 1 when using beam search.", path=("best_of",))
     if request.temperature:
@@ -79,7 +79,7 @@ def _check_beams(request: ChatRequest) -> None:
         raise Invalid("Beam search takes the likeliest replies: it cannot be combined with "
                       "penalties, 'logit_bias', 'top_k' or 'min_p'.",
                       path=("use_beam_search",))  # fmt: skip
-    if request.tools or request.response_format.type != "text":
+    if type(request) is ChatRequest and (request.tools or request.response_format.type != "text"):
         raise Invalid("Beam search cannot be held to a form; leave out 'tools' and "
                       "'response_format', or 'use_beam_search'.",
                       path=("use_beam_search",))  # fmt: skip
@@ -91,7 +91,7 @@ def _draws(options: Options | None) -> bool:
     )
 
 
-def _searches(request: ChatRequest) -> bool:
+def _searches(request: Sampled) -> bool:
     return request.options is not None and request.options.use_beam_search
 
 

@@ -1,5 +1,6 @@
 """What the relay decides, done: a whole reply, or a stream of chunks."""
 
+from collections.abc import Callable
 from typing import Protocol, assert_never
 
 from cupola.gateway.exchange import Exchange
@@ -7,8 +8,8 @@ from cupola.gateway.relay import End, Hold, Refuse, Send, SendHead
 from cupola.gateway.reply import Fold, name_call
 from cupola.http.asgi import end_stream, send_piece
 from cupola.kit.errors import CupolaError
-from cupola.wire.canonical import Call, ChatRequest, Delta, Event, Failed, Finish
-from cupola.wire.completion import Chunks, Head, Style, encode_reply
+from cupola.wire.canonical import Call, Delta, Event, Failed, Finish
+from cupola.wire.completion import Reply, StreamEncoder
 
 
 class Delivery(Protocol):
@@ -30,9 +31,8 @@ class Delivery(Protocol):
 class WholeDelivery:
     """Holds everything back until the answer is complete."""
 
-    def __init__(self, exchange: Exchange, head: Head, style: Style, request: ChatRequest) -> None:
-        self._exchange, self._head, self._style = exchange, head, style
-        self._fold = Fold(request.n, tells_logprobs=request.logprobs is not None)
+    def __init__(self, exchange: Exchange, encode: Callable[[Reply], bytes], fold: Fold) -> None:
+        self._exchange, self._encode, self._fold = exchange, encode, fold
         self._end: End | None = None
         self._error: CupolaError | None = None
 
@@ -52,15 +52,15 @@ class WholeDelivery:
             raise self._error
         if self._end is not None:
             reply = self._fold.finish(self._end.event, self._end.usage)
-            await self._exchange.reply(encode_reply(self._head, reply, self._style))
+            await self._exchange.reply(self._encode(reply))
 
 
 class StreamDelivery:
     """Sends chunks as they come, those that are ready together in one write."""
 
-    def __init__(self, exchange: Exchange, head: Head, style: Style, request: ChatRequest) -> None:
+    def __init__(self, exchange: Exchange, chunks: StreamEncoder) -> None:
         self._exchange = exchange
-        self._chunks = Chunks(head, style)
+        self._chunks = chunks
         self._buffer: list[bytes] = []
         self._error: CupolaError | None = None
 

@@ -9,8 +9,17 @@ from typing import Any
 
 import cupola
 from cupola.gateway.address import ENDPOINT, POSTED, V1, Resource
-from cupola.gateway.dialects import AZURE, FOUNDRY, OPEN, Dialect
+from cupola.gateway.dialects import (
+    AZURE,
+    FILL,
+    FOUNDRY,
+    OPEN,
+    TEXT_AZURE,
+    TEXT_OPEN,
+    Dialect,
+)
 from cupola.gateway.directory import Served
+from cupola.gateway.plan import can_fill
 from cupola.gateway.replies import SCHEMAS as REPLIES
 from cupola.wire.azure.decode import HEADER, POLICIES
 from cupola.wire.schemas import SCHEMAS
@@ -21,6 +30,9 @@ _SUMMARY: Mapping[Resource, str] = {
     Resource.CHAT_AZURE: "Chat completion, as clients of the Azure AI Model Inference API call it",
     Resource.CHAT_FOUNDRY: "The same, also with Mistral's own names, as MistralAzure calls it",
     Resource.CHAT_V1: "Chat completion, as clients of OpenAI and Mistral call it",
+    Resource.TEXT_AZURE: "Text completion, as clients of the Azure AI Model Inference API call it",
+    Resource.TEXT_V1: "Text completion, as clients of OpenAI call it",
+    Resource.FILL_V1: "Fill-in-the-middle, as clients of Mistral call it",
     Resource.MODELS: "The models of this endpoint: one",
     Resource.MODEL: "One model",
     Resource.OPENAPI: "This document",
@@ -39,6 +51,13 @@ _BODIES: Mapping[Resource, tuple[str, Dialect]] = {
     Resource.CHAT_AZURE: ("AzureChatRequest", AZURE),
     Resource.CHAT_FOUNDRY: ("FoundryChatRequest", FOUNDRY),
     Resource.CHAT_V1: ("ChatRequest", OPEN),
+    Resource.TEXT_AZURE: ("AzureTextRequest", TEXT_AZURE),
+    Resource.TEXT_V1: ("TextRequest", TEXT_OPEN),
+    Resource.FILL_V1: ("FillRequest", FILL),
+}
+_COMPLETIONS = {
+    False: ("ChatCompletion", "ChatCompletionChunk"),
+    True: ("TextCompletion", "TextCompletionChunk"),
 }
 _REFUSALS: Mapping[int, str] = {
     400: "The request cannot be served as written; the message says why.",
@@ -64,7 +83,11 @@ def describe_endpoint(served: Served, url: str) -> dict[str, Any]:
         "servers": [{"url": url}],
         "security": [{"bearer": []}, {"apiKey": []}],
         "paths": {
-            **{f"/{path}": _item(path, resource) for path, resource in ENDPOINT.items()},
+            **{
+                f"/{path}": _item(path, resource)
+                for path, resource in ENDPOINT.items()
+                if resource is not Resource.FILL_V1 or can_fill(served)
+            },
             "/v1/models/{id}": _item("v1/models/{id}", Resource.MODEL),
         },
         "components": {
@@ -123,9 +146,10 @@ def _parameters(resource: Resource) -> list[dict[str, Any]]:
 
 def _responses(resource: Resource) -> dict[str, Any]:
     if resource in POSTED:
+        whole, chunk = _COMPLETIONS[_BODIES[resource][1].shape is TEXT_OPEN.shape]
         good = {
-            "application/json": {"schema": {"$ref": "#/components/schemas/ChatCompletion"}},
-            "text/event-stream": {"schema": {"$ref": "#/components/schemas/ChatCompletionChunk"}},
+            "application/json": {"schema": {"$ref": f"#/components/schemas/{whole}"}},
+            "text/event-stream": {"schema": {"$ref": f"#/components/schemas/{chunk}"}},
         }
         refused = {str(status): {"description": said} for status, said in _REFUSALS.items()}
         return {"200": {"description": "The reply, or its chunks.", "content": good}, **refused}
@@ -141,7 +165,7 @@ def _body(resource: Resource) -> dict[str, Any]:
     fields = _BODIES[resource][1].fields
     return {
         "type": "object",
-        "required": ["messages"],
+        "required": ["messages" if "messages" in fields else "prompt"],
         "properties": {name: field.schema for name, field in sorted(fields.items())},
         **({"additionalProperties": False} if resource in V1 else {}),
     }

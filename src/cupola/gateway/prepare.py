@@ -16,7 +16,7 @@ from cupola.gateway.layout import Layout
 from cupola.gateway.safe_prompt import with_safe_prompt
 from cupola.kit.clock import Clock
 from cupola.kit.errors import Invalid
-from cupola.wire.canonical import ChatRequest, Message, ResponseFormat, Tool
+from cupola.wire.canonical import ChatRequest, Message, ResponseFormat, Sampled, Tool
 
 _MOST_LAYOUTS = 64
 """Compiled templates kept; a redeployed endpoint brings a new profile."""
@@ -42,8 +42,8 @@ class Layouts:
         return found[1]
 
 
-def prepare(request: ChatRequest, served: Served, layout: Layout) -> Generation:
-    """The generation that answers `request`."""
+def sample(request: Sampled, served: Served, prompt: tuple[Piece, ...]) -> Generation:
+    """The generation that answers `request`, whose prompt is ready."""
     temperature = request.temperature
     if temperature is None:
         temperature = served.default_temperature
@@ -51,7 +51,7 @@ def prepare(request: ChatRequest, served: Served, layout: Layout) -> Generation:
     if top_p == 0:  # an empty nucleus holds the likeliest token: what greedy means
         temperature, top_p = 0.0, 1.0
     return Generation(
-        prompt=render(request, layout),
+        prompt=prompt,
         max_tokens=request.max_tokens,
         temperature=temperature,
         top_p=top_p,
@@ -59,7 +59,7 @@ def prepare(request: ChatRequest, served: Served, layout: Layout) -> Generation:
         presence_penalty=request.presence_penalty,
         frequency_penalty=request.frequency_penalty,
         stop=request.stop,
-        constraint=constraint(request),
+        constraint=constraint(request) if type(request) is ChatRequest else None,
         logprobs=_logprobs(request),
         options=request.options,
         beams=request.best_of or request.n,
@@ -68,27 +68,14 @@ def prepare(request: ChatRequest, served: Served, layout: Layout) -> Generation:
     )
 
 
-def count_generations(request: ChatRequest) -> int:
-    """How many times an engine is asked; a search finds all its answers at once."""
-    return 1 if _searches(request) else request.best_of or request.n
-
-
-def count_answers(request: ChatRequest) -> int:
-    """How many answers come of it, of which the best become choices."""
-    return request.n if _searches(request) else request.best_of or request.n
-
-
-def _searches(request: ChatRequest) -> bool:
-    return request.options is not None and request.options.use_beam_search
-
-
-def _logprobs(request: ChatRequest) -> int | None:
+def _logprobs(request: Sampled) -> int | None:
     """How many alternatives the engine must tell of; to rank replies it needs none."""
     asked = request.logprobs
     if asked is not None:
         return max(asked.alternatives, request.top_logprobs)
     ranked = request.best_of is not None and request.best_of > request.n
-    return 0 if ranked and not _searches(request) else None
+    searches = request.options is not None and request.options.use_beam_search
+    return 0 if ranked and not searches else None
 
 
 def constraint(request: ChatRequest) -> Constraint | None:

@@ -86,13 +86,16 @@ class Relay:
 
     Args:
         answers: How many of them will finish.
+        per_prompt: How many of these, by their numbers, share a prompt.
     """
 
-    def __init__(self, *, stream: bool, answers: int = 1) -> None:
+    def __init__(self, *, stream: bool, answers: int = 1, per_prompt: int = 1) -> None:
         self.state = State.WAITING if stream else State.HOLDING
         self._unfinished = answers
+        self._per_prompt = per_prompt
         self._tokens = 0
-        self._finished = Usage(0, 0)
+        self._prompts: dict[int, int] = {}
+        self._completion = 0
 
     def receive(self, event: Input) -> tuple[Output, ...]:
         """What must be done about `event`, in order."""
@@ -100,10 +103,11 @@ class Relay:
         if before is State.DONE:
             return ()
         if isinstance(event, Finish):
-            self._count(event.usage)
+            self._count(event)
             if self._unfinished == 0:
                 self.state = State.DONE
-                ending = (End(event, self._finished), Settle(self._finished, counted=True))
+                usage = Usage(sum(self._prompts.values()), self._completion)
+                ending = (End(event, usage), Settle(usage, counted=True))
                 return (_HEAD, *ending) if before is State.WAITING else ending
         if isinstance(event, Failed):
             self.state = State.DONE
@@ -119,11 +123,11 @@ class Relay:
         self.state = State.STREAMING
         return (_HEAD, Send(event)) if before is State.WAITING else (Send(event),)
 
-    def _count(self, usage: Usage) -> None:
-        """One answer more. The prompt is the same for all, and billed once."""
+    def _count(self, end: Finish) -> None:
+        """One answer more. A prompt is billed once, however many answers it has."""
         self._unfinished -= 1
-        prompt = max(usage.prompt, self._finished.prompt)
-        self._finished = Usage(prompt, usage.completion + self._finished.completion)
+        self._prompts[end.index // self._per_prompt] = end.usage.prompt
+        self._completion += end.usage.completion
 
     def _settle(self) -> Settle:
         return Settle(Usage(0, self._tokens), counted=False)

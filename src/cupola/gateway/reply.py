@@ -26,11 +26,15 @@ class Fold:
     """Gathers what an engine says until all answers have finished.
 
     Args:
-        choices: How many answers become choices: the likeliest, if there are more of them.
+        per_prompt: How many answers, by their numbers, share a prompt.
+        choices: How many of these become choices: the likeliest, if there are more of them.
         tells_logprobs: Whether the caller asked for them; they may have served the ranking only.
     """
 
-    def __init__(self, choices: int = 1, *, tells_logprobs: bool = True) -> None:
+    def __init__(
+        self, per_prompt: int = 1, choices: int = 1, *, tells_logprobs: bool = True
+    ) -> None:
+        self._per_prompt = per_prompt
         self._choices = choices
         self._tells_logprobs = tells_logprobs
         self._answers = {0: _Answer()}
@@ -50,11 +54,16 @@ class Fold:
         """The whole, with its last answer's end."""
         self.add(end)
         answers = [self._answers[i] for i in sorted(self._answers)]
-        if len(answers) > self._choices:
-            answers = sorted(answers, key=_Answer.likelihood, reverse=True)[: self._choices]
-        return Reply([self._choose(answer) for answer in answers], usage)
+        size = self._per_prompt
+        groups = [answers[i : i + size] for i in range(0, len(answers), size)]
+        return Reply([self._tell(one) for group in groups for one in self._choose(group)], usage)
 
-    def _choose(self, answer: _Answer) -> Choice:
+    def _choose(self, answers: list[_Answer]) -> list[_Answer]:
+        if len(answers) <= self._choices:
+            return answers
+        return sorted(answers, key=_Answer.likelihood, reverse=True)[: self._choices]
+
+    def _tell(self, answer: _Answer) -> Choice:
         logprobs = tuple(answer.logprobs) if self._tells_logprobs else ()
         return Choice("".join(answer.texts), answer.calls, answer.reason, logprobs)
 

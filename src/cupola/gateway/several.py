@@ -13,30 +13,33 @@ from msgspec.structs import replace
 from cupola.engines.port import Generation
 from cupola.gateway.directory import Pool
 from cupola.gateway.limits import Limits
+from cupola.gateway.plan import Plan
 from cupola.gateway.route import begin
 from cupola.kit.clock import Clock
 from cupola.kit.errors import CupolaError, EngineFailed
 from cupola.kit.tasks import cancel, supervise
-from cupola.wire.canonical import Event, Failed, Finish
+from cupola.wire.canonical import Delta, Event, Failed, Finish
 
 
 async def answer_several(
-    pool: Pool, generation: Generation, answers: int, clock: Clock, limits: Limits
+    pool: Pool, plan: Plan, clock: Clock, limits: Limits
 ) -> AsyncGenerator[Event, None]:
     """The events of all answers as they come. Closing it ends what is under way."""
     queue: asyncio.Queue[Event] = asyncio.Queue()
     start = partial(begin, pool, clock=clock, limits=limits)
+    step = plan.answers // len(plan.generations)
     tasks = [
-        supervise(_answer(start, _vary(generation, i), i, queue), name=f"answer {i}")
-        for i in range(answers)
+        supervise(_answer(start, one, echo, step * i, queue), name=f"answer {i}")
+        for i, (one, echo) in enumerate(zip(plan.generations, plan.echoes, strict=True))
     ]
+    unfinished = plan.answers
     try:
-        while answers:
+        while unfinished:
             event = await queue.get()
             yield event
             if isinstance(event, Failed):
                 return
-            answers -= isinstance(event, Finish)
+            unfinished -= isinstance(event, Finish)
     finally:
         for task in tasks:
             await cancel(task)
@@ -45,14 +48,21 @@ async def answer_several(
 async def _answer(
     start: Callable[[Generation], Awaitable[tuple[Event, AsyncGenerator[Event, None]]]],
     generation: Generation,
+    echo: str,
     index: int,
     queue: asyncio.Queue[Event],
 ) -> None:
-    """Put the events of one answer into the queue; the last is a `Finish` or a `Failed`."""
+    """Put the events of one generation into the queue; the last is a `Finish` or a `Failed`.
+
+    Args:
+        index: Of its first answer.
+    """
     last: Event | None = None
     try:
         first, events = await start(generation)
         try:
+            if echo and not isinstance(first, Failed):
+                queue.put_nowait(Delta(echo, 0, (), index))
             queue.put_nowait(last := _mark(first, index))
             async for event in events:
                 queue.put_nowait(last := _mark(event, index))
@@ -65,12 +75,5 @@ async def _answer(
             queue.put_nowait(Failed(EngineFailed("The engine ended before its answer did.")))
 
 
-def _vary(generation: Generation, index: int) -> Generation:
-    """The same, but for its seed: equal seeds would give equal answers."""
-    if generation.seed is None or index == 0:
-        return generation
-    return replace(generation, seed=generation.seed + index)
-
-
 def _mark(event: Event, index: int) -> Event:
-    return event if isinstance(event, Failed) else replace(event, index=index)
+    return event if isinstance(event, Failed) else replace(event, index=event.index + index)

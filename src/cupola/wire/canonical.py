@@ -97,10 +97,9 @@ class LogprobsAsked(Struct, frozen=True):
     """Whether the token that was drawn counts among the alternatives if it is none of them."""
 
 
-class ChatRequest(Struct, frozen=True):
-    """A chat completion, whichever dialect it came in. None means: the model's default."""
+class Sampled(Struct, frozen=True, kw_only=True):
+    """What requests for chat and for text share. None means: the model's default."""
 
-    messages: tuple[Message, ...]
     model: str | None = None
     stream: bool = False
     temperature: float | None = None
@@ -110,13 +109,8 @@ class ChatRequest(Struct, frozen=True):
     seed: int | None = None
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
-    response_format: ResponseFormat = ResponseFormat()
-    tools: tuple[Tool, ...] = ()
-    tool_choice: ToolChoice | None = None
-    """None: `auto` with tools, `none` without."""
-    parallel_tool_calls: bool = True
     n: int = 1
-    """Choices in the reply."""
+    """Choices in the reply, for each prompt."""
     best_of: int | None = None
     """Completions from which the choices are chosen; None: as many as choices."""
     logprobs: LogprobsAsked | None = None
@@ -124,12 +118,34 @@ class ChatRequest(Struct, frozen=True):
     """Alternatives wanted, said apart from `logprobs`, which it needs."""
     options: Options | None = None
     """None: nothing is asked for that needs an able engine."""
-    safe_prompt: bool = False
-    """Mistral: a standing instruction to be careful goes before the conversation."""
     include_usage: bool = False
     """OpenAI's `stream_options.include_usage`: usage in a chunk of its own at the end."""
     extras: Mapping[str, Any] = {}
     """Fields handed through to the model (`extra-parameters: pass-through`)."""
+
+
+class ChatRequest(Sampled, frozen=True):
+    """A chat completion, whichever dialect it came in."""
+
+    messages: tuple[Message, ...]
+    response_format: ResponseFormat = ResponseFormat()
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice | None = None
+    """None: `auto` with tools, `none` without."""
+    parallel_tool_calls: bool = True
+    safe_prompt: bool = False
+    """Mistral: a standing instruction to be careful goes before the conversation."""
+
+
+class TextRequest(Sampled, frozen=True):
+    """Text to continue, or to fill in between a prompt and a suffix."""
+
+    prompts: tuple[str | tuple[int, ...], ...]
+    """Each a text or token ids; the reply has choices for each."""
+    suffix: str | None = None
+    """What follows the reply."""
+    echo: bool = False
+    """Whether the reply begins with its prompt."""
 
 
 class Usage(Struct, frozen=True):

@@ -19,7 +19,7 @@ constant in a stream is encoded once; a chunk of text costs one string.
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, Protocol
 
 from msgspec import Struct
 from msgspec.json import Encoder
@@ -81,10 +81,10 @@ def encode_reply(head: Head, reply: Reply, style: Style) -> bytes:
     choices = [_choice(i, choice, style) for i, choice in enumerate(reply.choices)]
     return b"".join(
         (
-            _head(head, b"chat.completion"),
+            encode_head(head, b"chat.completion"),
             b",".join(choices),
             b'],"usage":',
-            _usage(reply.usage),
+            encode_usage(reply.usage),
             b"}",
         )
     )
@@ -109,12 +109,36 @@ def _choice(index: int, choice: Choice, style: Style) -> bytes:
     )
 
 
+class StreamEncoder(Protocol):
+    """Writes one stream. Each method gives one event, or several for `last`."""
+
+    def text(self, text: str, index: int = 0, logprobs: Sequence[TokenLogprob] = ()) -> bytes:
+        """A piece of text."""
+        ...
+
+    def call(self, named: NamedCall) -> bytes:
+        """A whole call."""
+        ...
+
+    def finish(self, reason: FinishReason, index: int) -> bytes:
+        """The end of an answer that is not the last to end."""
+        ...
+
+    def last(self, reason: FinishReason, usage: Usage, index: int = 0) -> bytes:
+        """The end of the last answer, and of the stream."""
+        ...
+
+    def failed(self, error: CupolaError) -> bytes:
+        """The end of a stream whose answer cannot go on."""
+        ...
+
+
 class Chunks:
-    """The encoder of one stream. Each method gives one event, or several for `last`."""
+    """A stream of chat chunks; a `StreamEncoder`."""
 
     def __init__(self, head: Head, style: Style) -> None:
         self._style = style
-        self._start = PREFIX + _head(head, b"chat.completion.chunk")
+        self._start = PREFIX + encode_head(head, b"chat.completion.chunk")
         self._opened: dict[int, bytes] = {}
         self._next_call = 0
 
@@ -139,7 +163,7 @@ class Chunks:
     def last(self, reason: FinishReason, usage: Usage, index: int = 0) -> bytes:
         """The end of the last answer, and of the stream."""
         end = self._end(reason, index)
-        counts = b',"usage":' + _usage(usage) + b"}" + END
+        counts = b',"usage":' + encode_usage(usage) + b"}" + END
         if self._style.usage == "last":
             return end + counts + DONE
         return end + b"}" + END + self._start + b"]" + counts + DONE
@@ -165,7 +189,8 @@ class Chunks:
 _GOES_ON = b'},"finish_reason":null,"logprobs":null}]}' + END
 
 
-def _head(head: Head, kind: bytes) -> bytes:
+def encode_head(head: Head, kind: bytes) -> bytes:
+    """What stands before a reply's choices."""
     return b'{"id":%b,"object":"%b","created":%d,"model":%b,"choices":[' % (
         _json(head.id),
         kind,
@@ -174,7 +199,8 @@ def _head(head: Head, kind: bytes) -> bytes:
     )
 
 
-def _usage(usage: Usage) -> bytes:
+def encode_usage(usage: Usage) -> bytes:
+    """The value of the key `usage`."""
     return b'{"prompt_tokens":%d,"total_tokens":%d,"completion_tokens":%d}' % (
         usage.prompt,
         usage.prompt + usage.completion,

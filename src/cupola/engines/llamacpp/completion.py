@@ -18,7 +18,7 @@ import msgspec
 
 from cupola.engines.grammar import write_grammar
 from cupola.engines.llamacpp.vocabulary import Vocabulary
-from cupola.engines.port import Generation, Piece, ToolOutput, Verbatim
+from cupola.engines.port import Generation, Piece, Tokens, ToolOutput, Verbatim
 from cupola.kit.errors import Invalid, TooLong, Unsupported
 from cupola.wire.canonical import Options
 
@@ -191,13 +191,22 @@ def _refund(request: Generation, prompt: list[str | int]) -> list[tuple[int, flo
     ]
 
 
-def check_length(pieces: tuple[Piece, ...], vocabulary: Vocabulary, context_length: int) -> None:
+def check_prompt(pieces: tuple[Piece, ...], vocabulary: Vocabulary, context_length: int) -> None:
     """Refuse what cannot fit, whatever its tokens are: to cut megabytes up takes llama.cpp minutes.
 
     Raises:
+        Invalid: a token is none of the model's.
         TooLong: the prompt has more bytes than the context could hold of the longest token.
     """
-    length = sum(len(p.text if isinstance(p, Verbatim) else p) for p in pieces)  # characters
+    size = len(vocabulary.tokens)
+    unknown = [t for p in pieces if isinstance(p, Tokens) for t in p.ids if t >= size]
+    if unknown:
+        raise Invalid(
+            f"The prompt has the token {unknown[0]}, but this model has {size} tokens.",
+            path=("prompt",),
+            value=unknown[0],
+        )
+    length = sum(_length(piece, vocabulary) for piece in pieces)  # characters
     if length > context_length * vocabulary.longest_token:
         raise TooLong(
             f"This model's maximum context length is {context_length} tokens. However, your "
@@ -205,6 +214,12 @@ def check_length(pieces: tuple[Piece, ...], vocabulary: Vocabulary, context_leng
             path=("messages",),
             value=length,
         )
+
+
+def _length(piece: Piece, vocabulary: Vocabulary) -> int:
+    if isinstance(piece, Tokens):
+        return len(piece.ids) * vocabulary.longest_token
+    return len(piece.text if isinstance(piece, Verbatim) else piece)
 
 
 def begin_prompt(pieces: tuple[Piece, ...], vocabulary: Vocabulary) -> list[Piece | int]:
@@ -221,7 +236,7 @@ def opens_reply(pieces: tuple[Piece, ...], vocabulary: Vocabulary) -> bool:
     last = pieces[-1]
     return (
         vocabulary.leading_space
-        and not isinstance(last, Verbatim)
+        and isinstance(last, str)
         and last.endswith(vocabulary.control_texts)
     )
 

@@ -19,7 +19,7 @@ from cupola.engines.llamacpp.completion import (
     PATH,
     CompletionWriter,
     begin_prompt,
-    check_length,
+    check_prompt,
     opens_reply,
     penalises,
     searches,
@@ -29,7 +29,7 @@ from cupola.engines.llamacpp.process import EngineProcess
 from cupola.engines.llamacpp.reply import Reply, read_refusal, too_long
 from cupola.engines.llamacpp.search import Search
 from cupola.engines.llamacpp.vocabulary import read_vocabulary
-from cupola.engines.port import CAPABILITIES, Generation, Profile, ReplicaState, Verbatim
+from cupola.engines.port import CAPABILITIES, Generation, Profile, ReplicaState, Tokens, Verbatim
 from cupola.http.client import Client
 from cupola.http.connection import Broken
 from cupola.kit.errors import CupolaError, EngineFailed
@@ -141,7 +141,7 @@ class LlamaCppReplica:
         """Answer `request`, one event at a time."""
         self._busy += 1
         try:
-            check_length(request.prompt, self._vocabulary, self._profile.context_length)
+            check_prompt(request.prompt, self._vocabulary, self._profile.context_length)
             if searches(request):
                 for event in await self._search(request):
                     yield event
@@ -195,7 +195,9 @@ class LlamaCppReplica:
         """The prompt as llama.cpp takes it: text with control tokens, and ids for what has none."""
         prompt: list[str | int] = []
         for piece in begin_prompt(request.prompt, self._vocabulary):
-            if isinstance(piece, Verbatim):
+            if isinstance(piece, Tokens):
+                prompt += piece.ids
+            elif isinstance(piece, Verbatim):
                 prompt += await self._tokenize_verbatim(piece.text)
             elif isinstance(piece, str) and (penalises(request) or searches(request)):
                 prompt += await self._ask_tokens(piece, special=True)
