@@ -43,6 +43,7 @@ class Layout:
         # Copied for each rendering: 2 microseconds for a dict, 10 for Jinja's ChainMap.
         self._template.globals = dict(self._template.globals)
         self.folds_system = not self._takes_system()
+        self.takes_tools = self._takes_tools()
 
     def render(
         self, turns: Sequence[Turn], tools: Sequence[Mapping[str, Any]] | None, *, opening: bool
@@ -71,6 +72,15 @@ class Layout:
         turns = [{"role": "system", "content": _PROBE}, {"role": "user", "content": "Hi"}]
         try:
             return _PROBE in self.render(turns, None, opening=True)
+        except Invalid:
+            return False
+
+    def _takes_tools(self) -> bool:
+        """Whether a tool reaches the prompt; models without a form for calls lack it."""
+        tool = {"name": _PROBE, "description": "", "parameters": {"type": "object"}}
+        tools = [{"type": "function", "function": tool}]
+        try:
+            return _PROBE in self.render([{"role": "user", "content": "Hi"}], tools, opening=True)
         except Invalid:
             return False
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
+from cupola.engines.gbnf_reply import write_gbnf
 from cupola.engines.grammar import write_grammar
 from cupola.engines.llamacpp.vocabulary import Vocabulary
 from cupola.engines.port import Generation, Piece, Tokens, ToolOutput, Verbatim
@@ -125,7 +126,8 @@ class CompletionWriter:
         constraint = request.constraint
         if constraint is None:
             return None
-        grammar = write_grammar(
+        write = write_gbnf if self._vocabulary.adds_space else write_grammar
+        grammar = write(
             constraint,
             tool_calls_token=self._vocabulary.tool_calls_token,
             leading_space=self._vocabulary.leading_space,
