@@ -2,8 +2,8 @@
 
 Templates come with model files, so they run in Jinja's sandbox, with what the transformers library
 offers them: `raise_exception`, `strftime_now`, `tojson` that leaves characters as they are, loop
-controls, and lines trimmed as it trims them. The catalog's own templates have one filter more,
-`json_or_text`.
+controls, and lines trimmed as it trims them. The catalog's own templates have two filters more:
+`json_or_text` and `by_id`.
 """
 
 import json
@@ -103,6 +103,7 @@ def _environment(clock: Clock) -> _Sandbox:
     sandbox = _Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
     sandbox.filters["tojson"] = _to_json
     sandbox.filters["json_or_text"] = _json_or_text
+    sandbox.filters["by_id"] = _by_id
     sandbox.globals["raise_exception"] = _raise_exception
     sandbox.globals["strftime_now"] = lambda form: datetime.fromtimestamp(
         clock.now(), UTC
@@ -138,6 +139,11 @@ def _json_or_text(text: str) -> str:
     except (ValueError, RecursionError):
         return _to_json(text)
     return text.strip()
+
+
+def _by_id(calls: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Calls by their ids; a template that searched them would take quadratic time."""
+    return {call["id"]: call for call in calls}
 
 
 def _raise_exception(message: str) -> NoReturn:
