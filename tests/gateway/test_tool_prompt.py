@@ -11,7 +11,8 @@ from tests.gateway.fakes import PROFILE
 
 OLD = (
     "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}[INST] {{ m['content'] }} "
-    "[/INST]{% elif m['role'] == 'assistant' %}{{ m['content'] }}{{ eos_token }}{% endif %}{% endfor %}"
+    "[/INST]{% elif m['role'] == 'assistant' %}{{ m['content'] }}{{ eos_token }}{% endif %}"
+    "{% endfor %}"
 )
 """The layout of Mistral-7B v0.1: no system message, no tools, no results."""
 FLIGHT = Tool("get_flight", "Finds a flight.", {"type": "object"})
