@@ -49,10 +49,8 @@ class ToolSyntax(StrEnum):
     LLAMA_JSON = "llama-json"
     """`{"name": ..., "parameters": ...}`, one call a turn; after `<|python_tag|>`, the functions
     that the model knows by heart: `brave_search.call(query="...")`."""
-    LLAMA_PYTHONIC = "llama-pythonic"
-    """`[f(a=1), g(b="x")]`."""
     PLAIN_JSON = "plain-json"
-    """Ours, for models trained without any: a JSON array of `name` and `arguments`."""
+    """For models trained without any: functions told in words, one call a turn as `llama-json`."""
 
 
 DeploymentKind: TypeAlias = Literal["serverless", "managed"]
