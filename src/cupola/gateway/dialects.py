@@ -54,16 +54,16 @@ class Dialect:
     shape: Shape
 
 
-_EXTRA = {**openai_decode.FIELDS, **mistral_decode.FIELDS}
+EXTRA = {**openai_decode.FIELDS, **mistral_decode.FIELDS}
 _FOUNDRY = {**mistral_decode.FIELDS, **azure_decode.FIELDS}
-_V1 = {**_EXTRA, **chat.FIELDS}
+_V1 = {**EXTRA, **chat.FIELDS}
 _OF_TEXT = (
     *sampling.FIELDS, "stream_options", "user", "metadata", "random_seed", "max_completion_tokens",
 )  # fmt: skip
 """Of the names beyond `text.FIELDS`, those that mean something for text."""
-_TEXT_EXTRA = {**{name: _EXTRA[name] for name in _OF_TEXT}, **text.LEGACY}
-_TEXT_V1 = {**_TEXT_EXTRA, **text.FIELDS}
-_FILL = {**{name: _EXTRA[name] for name in _OF_TEXT}, **text.FILL}
+TEXT_EXTRA = {**{name: EXTRA[name] for name in _OF_TEXT}, **text.LEGACY}
+_TEXT_V1 = {**TEXT_EXTRA, **text.FIELDS}
+_FILL = {**{name: EXTRA[name] for name in _OF_TEXT}, **text.FILL}
 _CHAT = Shape(encode_reply, Chunks)
 _TEXT = Shape(encode_text_reply, TextChunks)
 _MOST_TOKENS_AZURE, _MOST_TOKENS_V1 = 256, 16
@@ -76,11 +76,11 @@ def _policy(headers: Headers) -> str | None:
 
 
 def _read_azure(body: Mapping[str, Any], headers: Headers) -> ChatRequest:
-    return azure_decode.decode(body, _policy(headers), azure_decode.FIELDS, _EXTRA)
+    return azure_decode.decode(body, _policy(headers), azure_decode.FIELDS, EXTRA)
 
 
 def _read_foundry(body: Mapping[str, Any], headers: Headers) -> ChatRequest:
-    return azure_decode.decode(body, _policy(headers), _FOUNDRY, _EXTRA)
+    return azure_decode.decode(body, _policy(headers), _FOUNDRY, EXTRA)
 
 
 def _read_v1(body: Mapping[str, Any], headers: Headers) -> ChatRequest:
@@ -89,7 +89,7 @@ def _read_v1(body: Mapping[str, Any], headers: Headers) -> ChatRequest:
 
 def _read_text_azure(body: Mapping[str, Any], headers: Headers) -> TextRequest:
     policy = _policy(headers)
-    request = azure_decode.decode(body, policy, text.FIELDS, _TEXT_EXTRA, text.read_text)
+    request = azure_decode.decode(body, policy, text.FIELDS, TEXT_EXTRA, text.read_text)
     return _limit(request, _MOST_TOKENS_AZURE)
 
 

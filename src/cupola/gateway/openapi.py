@@ -22,6 +22,7 @@ from cupola.gateway.directory import Served
 from cupola.gateway.plan import can_fill
 from cupola.gateway.replies import SCHEMAS as REPLIES
 from cupola.wire.azure.decode import HEADER, POLICIES
+from cupola.wire.meanings import MEANINGS
 from cupola.wire.schemas import SCHEMAS
 
 _SUMMARY: Mapping[Resource, str] = {
@@ -166,6 +167,9 @@ def _body(resource: Resource) -> dict[str, Any]:
     return {
         "type": "object",
         "required": ["messages" if "messages" in fields else "prompt"],
-        "properties": {name: field.schema for name, field in sorted(fields.items())},
+        "properties": {
+            name: {"description": MEANINGS[name], **field.schema}
+            for name, field in sorted(fields.items())
+        },
         **({"additionalProperties": False} if resource in V1 else {}),
     }
