@@ -1,8 +1,9 @@
 """From conversations to `model.Batch`es, made ahead of time in a process of their own.
 
-The first steps are *drills*: random tokens to repeat and to look up. They begin the copying
-circuits on which everything else builds, and a few drills among the conversations go on to keep
-them general: not tied to the words that the corpus happens to copy.
+The first steps are drills in copying: random tokens to repeat and to look up. They begin the
+copying circuits on which everything else builds, and a few among the conversations go on to keep
+them general: not tied to the words that the corpus happens to copy. Drills in choosing, of tools
+and of sums (`corpus.tools_drills`), come in between as well.
 """
 
 import random
@@ -17,18 +18,19 @@ import torch
 
 from pilot.conversation import Conversation, Split
 from pilot.corpus.mixture import GROUPS, SHARES, conversations, group, source
+from pilot.corpus.tools_drills import Drill, drills
 from pilot.model import Batch
-from pilot.render import render
+from pilot.render import Segment, render, render_drill
 from pilot.tokenizer import Tokenizer
 
-ROW = 4096
+ROW = 8192
 """Tokens of a batch."""
 LONGEST = 1024
 """Conversations longer than this are not trained on."""
 UNLEARNED = -1
 FIRST_ORDINARY_TOKEN = 266
-DRILL_SHARE = 0.08
-"""The part of examples that are drills after the first steps."""
+COPYING_SHARE, CHOOSING_SHARE = 0.05, 0.2
+"""The parts of examples that are drills after the first steps."""
 AHEAD = 12
 """Batches waiting in the queue."""
 
@@ -46,16 +48,32 @@ class Example:
 
 def encode(conversation: Conversation, tokenizer: Tokenizer) -> Example:
     """Tokenize a conversation. Segments meet at control tokens, so none is cut differently."""
+    return _example(render(conversation), tokenizer, group(conversation))
+
+
+def encode_drill(drill: Drill, tokenizer: Tokenizer) -> Example:
+    """Tokenize as much of a drill as `LONGEST` tokens hold."""
+    segments: list[Segment] = []
+    room = LONGEST
+    for part in render_drill(drill.tools, drill.turns):
+        room -= sum(len(tokenizer.encode(segment.text)) for segment in part)
+        if room < 0:
+            break
+        segments += part
+    return _example(segments, tokenizer, "tools" if drill.tools else "sums")
+
+
+def _example(segments: Sequence[Segment], tokenizer: Tokenizer, name: str) -> Example:
     tokens: list[int] = []
     learned: list[bool] = []
-    for segment in render(conversation):
+    for segment in segments:
         ids = tokenizer.encode(segment.text)
         tokens += ids
         learned += [segment.learned] * len(ids)
-    return Example(tokens, learned, GROUPS.index(group(conversation)))
+    return Example(tokens, learned, GROUPS.index(name))
 
 
-def drill(rng: random.Random, size: int) -> Example:
+def copying(rng: random.Random, size: int) -> Example:
     """Random tokens to repeat, or pairs of which one is asked for."""
     bos, eos, begin, end = 1, 2, 3, 4
 
@@ -172,15 +190,22 @@ def _produce(
     tokenizer = Tokenizer.load(tokenizer_path)
     rng = random.Random(f"{seed} drill {first_step}")
 
-    def drills() -> Iterator[Example]:
+    def begin() -> Iterator[Example]:
         while True:
-            yield drill(rng, len(tokenizer))
+            yield copying(rng, len(tokenizer))
 
     def mixed() -> Iterator[Example]:
+        choosing = drills(random.Random(rng.random()))
         for example in examples(tokenizer, "train", f"{seed} {first_step}"):
-            yield drill(rng, len(tokenizer)) if rng.random() < DRILL_SHARE else example
+            pick = rng.random()
+            if pick < COPYING_SHARE:
+                yield copying(rng, len(tokenizer))
+            elif pick < COPYING_SHARE + CHOOSING_SHARE:
+                yield encode_drill(next(choosing), tokenizer)
+            else:
+                yield example
 
-    drill_rows, rows = pack(drills()), pack(mixed())
+    drill_rows, rows = pack(begin()), pack(mixed())
     step = first_step
     while True:
         queue.put(next(drill_rows if step < drill_steps else rows))

@@ -67,6 +67,18 @@ def render(conversation: Conversation) -> list[Segment]:
     return list(_segments(conversation.messages, conversation.tools))
 
 
+def render_drill(
+    tools: Sequence[Mapping[str, Any]], turns: Sequence[tuple[Message, Message]]
+) -> Iterator[list[Segment]]:
+    """A drill, part by part: the tools before the first question, every reply learned."""
+    yield [Segment(f"{BOS}{_tools(tools)}", learned=False)]
+    for question, reply in turns:
+        calls = reply.get("tool_calls")
+        text = _calls(calls, with_ids=False) if calls else f" {_text(reply)}{EOS}"
+        asked = Segment(f"[INST] {_text(question)}[/INST]", learned=False)
+        yield [asked, Segment(text, learned=True)]
+
+
 def render_prompt(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> str:
     """What stands before the reply to `messages`."""
     return "".join(segment.text for segment in _segments(messages, tools, replying=True))

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pilot.conversation import Check, Conversation, Split
 from pilot.corpus.copying import wordings
 from pilot.corpus.facts import Drawn, draw
+from pilot.corpus.json_phrases import What, composed
 from pilot.corpus.places import draw_in_split, is_held_out, word
 
 KEY_PERCENT = 15
@@ -141,6 +142,12 @@ PLAIN_KEYS_SYSTEMS: dict[str, tuple[str, ...]] = {
         "Responde en JSON con las claves {k}.",
     ),
 }
+INSTRUCTIONS: Mapping[What, Mapping[str, tuple[str, ...]]] = {
+    "format": SINGLE_SYSTEMS,
+    "key": KEY_SYSTEMS,
+    "keys": PLAIN_KEYS_SYSTEMS,
+}
+COMPOSED_SHARE = 0.6
 AND = {"en": "and", "fr": "et", "es": "y"}
 PREFIXES = ("", "", "", "", "You are a helpful assistant. ", "You know many facts. ", "Be brief. ")
 LANGUAGE_NAMES = {"en": "English", "fr": "French", "es": "Spanish", "ja": "Japanese"}
@@ -248,6 +255,12 @@ def _conversation(
     return Conversation(kind, (*messages, {"role": "assistant", "content": content}), check)
 
 
+def _instruction(what: What, language: str, split: Split, rng: random.Random) -> str:
+    if split == "train" and rng.random() < COMPOSED_SHARE:
+        return composed(what, language, rng)
+    return rng.choice(wordings(INSTRUCTIONS[what][language], split))
+
+
 def _one_key(split: Split, rng: random.Random) -> Conversation:
     """The answer under one key."""
     drawn = draw(split, rng)
@@ -260,11 +273,11 @@ def _one_key(split: Split, rng: random.Random) -> Conversation:
     key = _key(split, rng)
     if rng.random() < 0.2:
         shown = rng.choice((key, key, f'"{key}"', f"`{key}`"))
-        text = rng.choice(wordings(KEY_SYSTEMS[language], split)).replace("{k}", shown)
+        text = _instruction("key", language, split, rng).replace("{k}", shown)
     else:
         hint = "..." if rng.random() < 0.06 else rng.choice(PLACEHOLDERS["answer"][language])
         shown = _format({key: hint}, rng)
-        text = rng.choice(wordings(SINGLE_SYSTEMS[language], split)).replace("{f}", shown)
+        text = _instruction("format", language, split, rng).replace("{f}", shown)
     if language == "en":
         text = rng.choice(PREFIXES) + text
     messages = _messages(text, drawn.question, rng)
@@ -297,11 +310,11 @@ def _keys(split: Split, rng: random.Random) -> Conversation:
         ]
     if listed:
         shown = _listed(keys, language, rng)
-        text = rng.choice(wordings(PLAIN_KEYS_SYSTEMS[language], split)).replace("{k}", shown)
+        text = _instruction("keys", language, split, rng).replace("{k}", shown)
     else:
         hints = [rng.choice(PLACEHOLDERS[role][language]) for role in roles]
         shown = _format(dict(zip(keys, hints, strict=True)), rng)
-        text = rng.choice(wordings(SINGLE_SYSTEMS[language], split)).replace("{f}", shown)
+        text = _instruction("format", language, split, rng).replace("{f}", shown)
     values = _values(drawn)
     reply = {key: values[role] for key, role in zip(keys, roles, strict=True)}
     messages = _messages(text, drawn.question, rng)

@@ -11,12 +11,12 @@ from importlib import import_module
 from pilot.conversation import Conversation, Split
 
 SHARES: Mapping[str, float] = {
-    "tools": 0.52,
-    "json": 0.12,
+    "tools": 0.45,
+    "json": 0.14,
     "facts": 0.13,
-    "sums": 0.03,
+    "sums": 0.05,
     "chat": 0.10,
-    "persona": 0.05,
+    "persona": 0.08,
     "copy": 0.05,
 }
 GROUPS = tuple(SHARES)

@@ -19,6 +19,7 @@ from pilot.corpus import tools_wordings as w
 from pilot.corpus.copying import wordings
 from pilot.corpus.facts import draw
 from pilot.corpus.places import city, city_pair, draw_in_split, is_held_out, japanese_city, word
+from pilot.corpus.tools_phrases import composed
 from pilot.corpus.tools_results import Result, clock, plural, result
 
 ROUTE_MODES = ("flight", "flight", "flight", "train", "train", "bus", "ferry", "ride", "route")
@@ -31,6 +32,7 @@ REFERENCE_PAIR = ("origin_city", "destination_city")
 REFERENCE_QUESTION = "When is the next {n} from {A} to {B}?"
 ID_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 NAME_PERCENT = 12
+COMPOSED_SHARE = 0.45
 THANKS: dict[str, tuple[str, str]] = {
     "en": ("Thank you!", "You're welcome!"),
     "fr": ("Merci beaucoup !", "Avec plaisir !"),
@@ -423,6 +425,10 @@ def _templates(mode: str, language: str, split: Split) -> tuple[str, ...]:
 
 def _template(mode: str, language: str, split: Split, rng: random.Random) -> str:
     """A question of this mode; for routes mostly one that names the vehicle."""
+    if mode in w.SPOKEN and split == "train" and rng.random() < COMPOSED_SHARE:
+        template = composed(language, rng)
+        if template is not None:
+            return template
     if mode in w.SPOKEN and rng.random() < 0.75:
         template = rng.choice(wordings(w.GENERIC[language], split))
         if template != REFERENCE_QUESTION or split == "train":
@@ -614,7 +620,7 @@ def _offered(split: Split, rng: random.Random) -> tuple[Mapping[str, Any], ...]:
     return definitions
 
 
-def _plain_exchange(split: Split, rng: random.Random) -> tuple[str, str, tuple[str, ...]]:
+def plain_exchange(split: Split, rng: random.Random) -> tuple[str, str, tuple[str, ...]]:
     """A question that needs no tool, its answer, and the words the answer must have."""
     pick = rng.random()
     if pick < 0.17:
@@ -651,7 +657,7 @@ def _unclear(split: Split, rng: random.Random) -> Conversation:
 
 def _none(split: Split, rng: random.Random) -> Conversation:
     """Tools are offered, but the question is about something else."""
-    question, answer, keys = _plain_exchange(split, rng)
+    question, answer, keys = plain_exchange(split, rng)
     messages = (*_start(rng, split), _user(question), _assistant(answer))
     check = Check(contains_all=keys, no_call=True)
     return Conversation("tools.none", messages, check, _offered(split, rng))
