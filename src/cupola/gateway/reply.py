@@ -1,6 +1,5 @@
 """A whole reply is the fold of its events."""
 
-from dataclasses import dataclass, field
 from statistics import fmean
 
 from cupola.ids import new_tool_call_id
@@ -8,14 +7,16 @@ from cupola.wire.canonical import Call, Delta, Event, Finish, FinishReason, Toke
 from cupola.wire.completion import Choice, NamedCall, Reply
 
 
-@dataclass(slots=True)
 class _Answer:
     """What one answer has said so far."""
 
-    texts: list[str] = field(default_factory=list)
-    calls: list[NamedCall] = field(default_factory=list)
-    logprobs: list[TokenLogprob] = field(default_factory=list)
-    reason: FinishReason = "stop"
+    __slots__ = ("calls", "logprobs", "reason", "texts")
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.calls: list[NamedCall] = []
+        self.logprobs: list[TokenLogprob] = []
+        self.reason: FinishReason = "stop"
 
     def likelihood(self) -> float:
         """The mean log-probability of its tokens; an empty answer is the least likely one."""
@@ -44,7 +45,8 @@ class Fold:
         if isinstance(event, Delta):
             answer = self._answer(event.index)
             answer.texts.append(event.text)
-            answer.logprobs += event.logprobs
+            if event.logprobs:
+                answer.logprobs += event.logprobs
         elif isinstance(event, Call):
             self._answer(event.index).calls.append(name_call(event))
         elif isinstance(event, Finish):
@@ -53,6 +55,8 @@ class Fold:
     def finish(self, end: Finish, usage: Usage) -> Reply:
         """The whole, with its last answer's end."""
         self.add(end)
+        if len(self._answers) == 1:
+            return Reply((self._tell(self._answers[0]),), usage)
         answers = [self._answers[i] for i in sorted(self._answers)]
         size = self._per_prompt
         groups = [answers[i : i + size] for i in range(0, len(answers), size)]
