@@ -29,6 +29,11 @@ import uvloop
 
 from bench.load import Figures, Target, measure, post
 from cupola import __version__
+from cupola.engines.gguf import read_header
+from cupola.engines.llamacpp.completion import CompletionWriter, begin_prompt
+from cupola.engines.llamacpp.vocabulary import read_vocabulary
+from cupola.engines.port import Generation
+from cupola.wire import canonical
 
 WEIGHTS = Path("src/cupola/catalog/weights/Cupola-Pilot.gguf")
 RESULTS = Path("bench/results")
@@ -41,7 +46,7 @@ REQUEST = {
 }
 STREAMS = (1, 8, 32)
 TOKENS = 96
-"""At most, of each streamed reply in the engine comparison."""
+"""Of each streamed reply in the engine comparison: the model may not end before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +141,9 @@ async def measure_engine(options: Options) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder, _server(folder) as (uri, key, engine):
         host, _, path = uri.removeprefix("http://").partition("/")
         name, _, port = host.partition(":")
-        body = {**REQUEST, "stream": True, "max_tokens": TOKENS, "temperature": 0}
-        through = Target((name, int(port)), _to_cupola(body, f"/{path}", key))
-        direct = Target(engine, _to_engine(_engine_body()))
+        asked = {"stream": True, "max_tokens": TOKENS, "temperature": 0, "ignore_eos": True}
+        through = Target((name, int(port)), _to_cupola({**REQUEST, **asked}, f"/{path}/v1", key))
+        direct = Target(engine, post("/completion", _engine_body()))
         return {
             f"{clients} streams": await _compare_engines(direct, through, clients, options)
             for clients in STREAMS
@@ -162,16 +167,19 @@ async def _compare_engines(
     }
 
 
-def _engine_body() -> dict[str, Any]:
+def _engine_body() -> bytes:
+    """What Cupola asks the engine for, to the byte, so that only the way there differs."""
+    header = read_header(WEIGHTS)
+    vocabulary = read_vocabulary(header)
     system, user = (m["content"] for m in REQUEST["messages"])
-    return {
-        "prompt": [1, f"[INST] {system}\n\n{user}[/INST]"],
-        "n_predict": TOKENS,
-        "temperature": 0,
-        "stream": True,
-        "samplers": ["penalties", "temperature", "top_p"],
-        "response_fields": ["content", "tokens", "stop", "stop_type"],
-    }
+    request = Generation(
+        prompt=(f"<s>[INST] {system}\n\n{user}[/INST]",),
+        max_tokens=TOKENS,
+        temperature=0.0,
+        options=canonical.Options(ignore_eos=True),
+    )
+    prompt = [x for x in begin_prompt(request.prompt, vocabulary) if isinstance(x, str | int)]
+    return CompletionWriter(vocabulary, header.context_length).write(request, prompt)
 
 
 def _to_engine(body: dict[str, Any]) -> bytes:

@@ -5,7 +5,7 @@
     BUSY    -      DONE             -> the parser   the exchange fails    hang up: unread reply
     DONE    -      -                hang up         -                     IDLE, if kept alive
 
-Built for speed: one parser a connection, one future and one timer a wait, no task, no copy of a
+Built for speed: one parser and one timer a connection, one future a wait, no task, no copy of a
 body that came in one piece, and no reply headers but the status. Replies end by content-length or
 by chunks; one that would end with its connection cannot be told from a cut one, and so is an error.
 """
@@ -54,6 +54,8 @@ class Connection(asyncio.Protocol):
         self._parser = HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._deadline = 0.0
         self._error: Broken | None = None
         self._busy = False
         self._begin(streamed=False)
@@ -113,15 +115,28 @@ class Connection(asyncio.Protocol):
         if self._error is not None:
             raise self._error
         self._waiter = self._loop.create_future()
-        timer = self._loop.call_later(within, self._give_up)
+        self._deadline = self._loop.time() + within
+        if self._timer is None or self._timer.when() > self._deadline:
+            self._set_timer()
         try:
             await self._waiter
         finally:
-            timer.cancel()
             self._waiter = None
 
+    def _set_timer(self) -> None:
+        """One timer serves many waits: a stream has thousands, each with the same patience."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(self._deadline, self._give_up)
+
     def _give_up(self) -> None:
-        self._fail(TimedOut("No reply came in time."))
+        self._timer = None
+        if self._waiter is None:
+            return
+        if self._loop.time() < self._deadline:
+            self._set_timer()
+        else:
+            self._fail(TimedOut("No reply came in time."))
 
     def _take(self) -> bytes:
         parts, self._parts, self._size = self._parts, [], 0
@@ -138,6 +153,9 @@ class Connection(asyncio.Protocol):
         if self._error is not None:
             return
         self._error = error
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self._transport is not None:
             self._transport.abort()
         if self._waiter is not None and not self._waiter.done():

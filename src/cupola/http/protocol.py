@@ -19,8 +19,6 @@ MAX_HEAD: Final = 32 * 1024
 """Bytes; twice what the more generous of the usual servers take."""
 HEAD_SECONDS: Final = 10.0
 """For the whole head to arrive, and for a new connection to begin with one."""
-MUCH: Final = 16 * 1024
-"""Bytes to write that are not gathered any further."""
 STALL_SECONDS: Final = 60.0
 """For a caller to read enough of a reply that more can be written."""
 
@@ -30,25 +28,26 @@ class _Refused(Exception):
 
 
 class Gathering:
-    """A transport on which what is written in one turn of the event loop leaves in one piece.
+    """A transport on which the head of a reply leaves together with the first piece of its body.
 
-    uvicorn writes a reply's head and body one after the other: two system calls, two packets. Much
-    is written at once, so that the transport can say when it has enough.
+    uvicorn writes one after the other: two system calls, two packets.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
         self._loop = loop
-        self._waiting = bytearray()
+        self._head = b""
         self.is_closing = transport.is_closing
 
     def write(self, data: bytes) -> None:
-        """Send `data` at the end of this turn, or now if much is waiting."""
-        if not self._waiting:
+        """Send `data`; what looks like a head waits for what follows, at most for this turn."""
+        if self._head:
+            data, self._head = self._head + data, b""
+        elif data.startswith(b"HTTP/1.1 "):
+            self._head = data
             self._loop.call_soon(self._flush)
-        self._waiting += data
-        if len(self._waiting) > MUCH:
-            self._flush()
+            return
+        self._transport.write(data)
 
     def close(self) -> None:
         """Close the connection once everything is sent."""
@@ -59,10 +58,10 @@ class Gathering:
         return getattr(self._transport, name)
 
     def _flush(self) -> None:
-        if self._waiting:
-            waiting, self._waiting = self._waiting, bytearray()
+        if self._head:
+            head, self._head = self._head, b""
             if not self.is_closing():
-                self._transport.write(waiting)
+                self._transport.write(head)
 
 
 class BoundedProtocol(HttpToolsProtocol):
