@@ -1,6 +1,6 @@
 """Which dialect a route speaks: how its bodies are read, its replies styled, its errors written.
 
-`/v1` serves two kinds of clients on one path, OpenAI's and Mistral's. It knows the names of both;
+`/v1` and `/openai` serve two kinds of clients, OpenAI's and Mistral's. They know the names of both;
 usage goes where Mistral puts it unless the body asks for it as OpenAI's do. Errors are the object
 that OpenAI's clients read; faults of the body have, beside it, the list that Mistral's parses.
 """
@@ -11,13 +11,14 @@ from typing import Any
 
 from msgspec.json import encode
 
-from cupola.gateway.address import V1, Address, Resource
+from cupola.gateway.address import Address, Tongue, guess_tongue
 from cupola.gateway.authenticate import Headers
 from cupola.kit.errors import CupolaError
 from cupola.wire import chat
 from cupola.wire.azure import decode as azure_decode
 from cupola.wire.azure import encode as azure_encode
 from cupola.wire.azure import errors as azure_errors
+from cupola.wire.azure import score
 from cupola.wire.canonical import ChatRequest
 from cupola.wire.completion import Style
 from cupola.wire.fields import Field
@@ -39,11 +40,18 @@ class Dialect:
     read: Callable[[Mapping[str, Any], Headers], ChatRequest]
     style: Callable[[ChatRequest], Style]
     refuse: Callable[[CupolaError], Refusal]
+    reshape: Callable[[bytes], bytes] | None = None
+    """What becomes of a chat's whole reply, where it is not sent as it is."""
 
 
 _EXTRA = {**openai_decode.FIELDS, **mistral_decode.FIELDS}
 _FOUNDRY = {**mistral_decode.FIELDS, **azure_decode.FIELDS}
 _V1 = {**_EXTRA, **chat.FIELDS}
+_SCORE = {
+    name: field
+    for name, field in {**score.FIELDS, **_V1}.items()
+    if name in score.KNOWN or name == "messages"
+}
 
 
 def _policy(headers: Headers) -> str | None:
@@ -61,6 +69,10 @@ def _read_foundry(body: Mapping[str, Any], headers: Headers) -> ChatRequest:
 
 def _read_v1(body: Mapping[str, Any], headers: Headers) -> ChatRequest:
     return chat.read_chat(body, _V1)
+
+
+def _read_score(body: Mapping[str, Any], headers: Headers) -> ChatRequest:
+    return score.decode(body, _SCORE)
 
 
 def _style_azure(request: ChatRequest) -> Style:
@@ -82,12 +94,16 @@ def _refuse_v1(error: CupolaError) -> Refusal:
 AZURE = Dialect(azure_decode.FIELDS, _read_azure, _style_azure, azure_errors.refuse)
 FOUNDRY = Dialect(_FOUNDRY, _read_foundry, _style_azure, azure_errors.refuse_with_list)
 OPEN = Dialect(_V1, _read_v1, _style_v1, _refuse_v1)
+SCORE = Dialect(_SCORE, _read_score, _style_azure, score.refuse, score.encode)
 
-_BY_RESOURCE = {Resource.CHAT_FOUNDRY: FOUNDRY, **dict.fromkeys(V1, OPEN)}
+DIALECTS: Mapping[Tongue, Dialect] = {
+    Tongue.AZURE: AZURE,
+    Tongue.FOUNDRY: FOUNDRY,
+    Tongue.OPEN: OPEN,
+    Tongue.SCORE: SCORE,
+}
 
 
 def dialect_of(address: Address | None, path: str) -> Dialect:
     """What is spoken at `address`; an unknown path is told so in the dialect it seems to mean."""
-    if address is None:
-        return OPEN if "/v1/" in path else AZURE
-    return _BY_RESOURCE.get(address.resource, AZURE)
+    return DIALECTS[guess_tongue(path) if address is None else address.tongue]

@@ -1,0 +1,101 @@
+"""JSON Schemas of what the gateway reads, for OpenAPI documents, from the dialects' own tables.
+
+Tables say what a field should be; that clients may be sloppy is the same for all fields and added
+here: `null` is as good as nothing, and numbers and booleans may be written as strings. What a field
+should be stands first.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from cupola.gateway.address import Tongue
+from cupola.gateway.dialects import DIALECTS
+from cupola.wire.azure.score import RENAMED
+from cupola.wire.fields import Field
+
+BODIES: Mapping[Tongue, tuple[str, Mapping[str, Field]]] = {
+    Tongue.AZURE: ("AzureChatRequest", DIALECTS[Tongue.AZURE].fields),
+    Tongue.FOUNDRY: ("FoundryChatRequest", DIALECTS[Tongue.FOUNDRY].fields),
+    Tongue.OPEN: ("ChatRequest", DIALECTS[Tongue.OPEN].fields),
+    Tongue.SCORE: ("ScoreRequest", DIALECTS[Tongue.SCORE].fields),
+}
+"""The name of each dialect's body, and its fields."""
+
+_MESSAGES = [{"role": "user", "content": "How many languages are in the world?"}]
+_CHAT = {"messages": _MESSAGES, "max_tokens": 64}
+EXAMPLES: Mapping[Tongue, Mapping[str, Any]] = {
+    **dict.fromkeys(Tongue, _CHAT),
+    Tongue.SCORE: {"input_data": {"input_string": _MESSAGES, "parameters": {"max_new_tokens": 64}}},
+}
+
+_AS_STRING: Mapping[str, Mapping[str, Any]] = {
+    "number": {"type": "string", "pattern": r"^\s*[-+]?[0-9._]+([eE][-+]?[0-9]+)?\s*$"},
+    "integer": {"type": "string", "pattern": r"^\s*[-+]?[0-9._]+([eE][-+]?[0-9]+)?\s*$"},
+    "boolean": {"enum": ["true", "false"]},
+}
+_NULL = {"type": "null"}
+_CLOSED = frozenset((Tongue.OPEN,))
+"""No header can make fields welcome here that the schema lacks."""
+
+
+def _loosen(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`schema`, and what else is read as it."""
+    kind = schema.get("type")
+    if kind == "null":
+        return schema
+    strings = [_AS_STRING[kind]] if isinstance(kind, str) and kind in _AS_STRING else []
+    described = {"description": schema["description"]} if "description" in schema else {}
+    return {**described, "anyOf": [schema, *strings, _NULL]}
+
+
+def _describe(tongue: Tongue) -> dict[str, Any]:
+    _, fields = BODIES[tongue]
+    properties = {
+        name: field.schema if name == "messages" else _loosen(field.schema)
+        for name, field in sorted(fields.items())
+    }
+    if tongue is Tongue.SCORE:
+        return _score(properties)
+    return {
+        "type": "object",
+        "required": ["messages"],
+        "properties": properties,
+        **({"additionalProperties": False} if tongue in _CLOSED else {}),
+    }
+
+
+def _score(fields: Mapping[str, Any]) -> dict[str, Any]:
+    parameters = {name: schema for name, schema in fields.items() if name != "messages"}
+    others = {
+        name: {"description": f"{ours}.", **fields.get(ours, {})} for name, ours in RENAMED.items()
+    }
+    return {
+        "type": "object",
+        "required": ["input_data"],
+        "additionalProperties": False,
+        "properties": {
+            "input_data": {
+                "type": "object",
+                "required": ["input_string"],
+                "properties": {
+                    "input_string": fields["messages"],
+                    "parameters": {
+                        "type": ["object", "null"],
+                        "description": "What is not known here is dropped.",
+                        "properties": {
+                            **parameters,
+                            **others,
+                            "do_sample": {
+                                **_loosen({"type": "boolean"}),
+                                "description": "false: temperature 0.",
+                            },
+                        },
+                    },
+                },
+            }
+        },
+    }
+
+
+SCHEMAS: Mapping[str, Any] = {name: _describe(tongue) for tongue, (name, _) in BODIES.items()}
+"""Named as OpenAPI components."""
