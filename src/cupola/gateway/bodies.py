@@ -11,7 +11,7 @@ from typing import Any
 from cupola.gateway.address import Tongue
 from cupola.gateway.dialects import DIALECTS
 from cupola.wire.azure.score import RENAMED
-from cupola.wire.fields import Field
+from cupola.wire.fields import Field, Reader, ignored
 
 BODIES: Mapping[Tongue, tuple[str, Mapping[str, Field]]] = {
     Tongue.AZURE: ("AzureChatRequest", DIALECTS[Tongue.AZURE].fields),
@@ -34,24 +34,36 @@ _AS_STRING: Mapping[str, Mapping[str, Any]] = {
     "boolean": {"enum": ["true", "false"]},
 }
 _NULL = {"type": "null"}
+_IDS = {"type": ["integer", "array", "null"], "items": {"type": "integer"}}
+"""`stop_token_ids`, as long as no dialect's table has it."""
 _CLOSED = frozenset((Tongue.OPEN,))
 """No header can make fields welcome here that the schema lacks."""
 
 
-def _loosen(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+def _loosen(schema: Mapping[str, Any], read: Reader | None = None) -> Mapping[str, Any]:
     """`schema`, and what else is read as it."""
     kind = schema.get("type")
     if kind == "null":
         return schema
-    strings = [_AS_STRING[kind]] if isinstance(kind, str) and kind in _AS_STRING else []
     described = {"description": schema["description"]} if "description" in schema else {}
-    return {**described, "anyOf": [schema, *strings, _NULL]}
+    if read is ignored:
+        return {**described, "anyOf": [schema, {"description": "Anything else is ignored too."}]}
+    strings = [_AS_STRING[kind]] if isinstance(kind, str) and kind in _AS_STRING else []
+    return {**described, "anyOf": [schema, *strings, *_equal(schema), _NULL]}
+
+
+def _equal(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """`wire.fields.neutral` compares as Python does, where false is 0 and true is 1."""
+    values = [schema["const"]] if "const" in schema else schema.get("enum", [])
+    same = [int(value) if isinstance(value, bool) else bool(value)
+            for value in values if value in (0, 1)]  # fmt: skip
+    return [{"enum": same}] if same else []
 
 
 def _describe(tongue: Tongue) -> dict[str, Any]:
     _, fields = BODIES[tongue]
     properties = {
-        name: field.schema if name == "messages" else _loosen(field.schema)
+        name: field.schema if name == "messages" else _loosen(field.schema, field.read)
         for name, field in sorted(fields.items())
     }
     if tongue is Tongue.SCORE:

@@ -127,7 +127,7 @@ class _Operations:
                     "name": DEPLOYMENT_HEADER,
                     "in": "header",
                     "description": "The endpoint's only deployment, which is also the default.",
-                    "schema": {"const": self._served.endpoint},
+                    "schema": {"type": "string", "enum": [self._served.endpoint, ""]},
                 }
             )
         return [*parameters, *_EVERYWHERE]
@@ -159,7 +159,7 @@ class _Operations:
                 "name": name,
                 "in": "header",
                 "description": f"Another name of {HEADER}, which goes before it.",
-                "schema": {"type": "string", "enum": [*POLICIES, "pass_through"]},
+                "schema": {"type": "string"},
             }
             for name in ALIASES
         ]
@@ -222,6 +222,10 @@ def _chat_reply(tongue: Tongue) -> dict[str, Any]:
         return {"description": "The reply.", "headers": headers, "content": content}
     content = {
         "application/json": {"schema": {"$ref": "#/components/schemas/ChatCompletion"}},
-        "text/event-stream": {"schema": {"$ref": "#/components/schemas/ChatCompletionChunk"}},
+        "text/event-stream": {"schema": {"$ref": "#/components/schemas/ChatCompletionEvent"}},
     }
-    return {"description": "The reply, or its chunks.", "headers": headers, "content": content}
+    return {
+        "description": "The reply, or the events of its stream.",
+        "headers": headers,
+        "content": content,
+    }

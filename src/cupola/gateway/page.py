@@ -101,7 +101,9 @@ def _say_parameter(parameter: Mapping[str, Any]) -> str:
 
 
 def _rows(schema: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The properties of an object, those that must be there first."""
+    """The properties of an object, those that must be there first; or what it may be."""
+    if "oneOf" in schema:
+        return [(_say(one), "") for one in schema["oneOf"]]
     required = schema.get("required", [])
     names = sorted(schema.get("properties", {}), key=lambda name: name not in required)
     return [

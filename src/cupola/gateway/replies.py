@@ -44,6 +44,19 @@ _CHUNK["properties"] |= {
     "usage": {**_USAGE, "description": "At the end only."},
     "error": {**_object(code=_TEXT, message=_TEXT), "description": "With reason `error` only."},
 }
+_EVENT = _object(
+    data={
+        "anyOf": [
+            {
+                "type": "string",
+                "contentMediaType": "application/json",
+                "contentSchema": {"$ref": "#/components/schemas/ChatCompletionChunk"},
+            },
+            {"const": "[DONE]", "description": "The stream's end."},
+        ]
+    }
+)
+_EVENT["description"] = "One event of a stream, as newer versions of OpenAPI describe them."
 
 SCHEMAS: Mapping[str, Any] = {
     "Usage": _object(prompt_tokens=_COUNT, total_tokens=_COUNT, completion_tokens=_COUNT),
@@ -60,6 +73,7 @@ SCHEMAS: Mapping[str, Any] = {
         },
         usage=_USAGE,
     ),
+    "ChatCompletionEvent": _EVENT,
     "ChatCompletionChunk": _CHUNK,
     "Score": _object(output=_TEXT),
     "ModelInfo": _object(model_name=_TEXT, model_type=_TEXT, model_provider_name=_TEXT),

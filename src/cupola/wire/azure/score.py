@@ -78,8 +78,9 @@ def decode(body: Mapping[str, Any], fields: Mapping[str, Field]) -> ChatRequest:
             path=_MESSAGES,
             value=messages,
         )
-    parameters = mapping(data.get("parameters") or {}, _PARAMETERS)
-    return decode_chat({"messages": messages, **_rename(parameters)}, "pass-through", fields)
+    parameters = data.get("parameters")
+    named = {} if parameters is None else _rename(mapping(parameters, _PARAMETERS))
+    return decode_chat({"messages": messages, **named}, "pass-through", fields)
 
 
 def encode(reply: bytes) -> bytes:
