@@ -145,11 +145,9 @@ def resolve(path: str, host: EndpointName | None = None) -> Address | None:
         named = EndpointName(parts[1])
         if host is not None and host != named:
             return None
-        return _resolve_at(named, _without_base(parts[2:]))
+        return _look_up(ENDPOINT, _without_base(parts[2:]), named)
     if host is not None:
-        return _resolve_at(host, parts)
-    if parts[:2] == _DEPLOYMENTS and len(parts) > 2:
-        return _resolve_deployment(EndpointName(parts[2]), parts)
+        return _look_up(ENDPOINT, parts, host)
     return _look_up(PROJECT, parts, None)
 
 
@@ -167,24 +165,20 @@ def _without_base(parts: list[str]) -> list[str]:
     return parts
 
 
-def _resolve_at(endpoint: EndpointName, parts: Sequence[str]) -> Address | None:
-    if parts[:2] == _DEPLOYMENTS and len(parts) > 2:
-        return _resolve_deployment(endpoint, parts)
-    return _look_up(ENDPOINT, parts, endpoint)
-
-
-def _resolve_deployment(endpoint: EndpointName, parts: Sequence[str]) -> Address | None:
-    route = DEPLOYMENT.get("/".join(parts[3:]))
-    return route and Address(route.resource, route.tongue, endpoint, deployment=parts[2])
-
-
 def _look_up(
     table: Mapping[str, Route], parts: Sequence[str], endpoint: EndpointName | None
 ) -> Address | None:
     rest = "/".join(parts)
     if route := table.get(rest):
         return Address(route.resource, route.tongue, endpoint)
+    if parts[:2] == _DEPLOYMENTS and len(parts) > 2:
+        return _look_up_deployment(endpoint or EndpointName(parts[2]), parts)
     for prefix in MODEL_PREFIXES:
         if rest.startswith(prefix):
             return Address(*_MODEL, endpoint, rest.removeprefix(prefix))
     return None
+
+
+def _look_up_deployment(endpoint: EndpointName, parts: Sequence[str]) -> Address | None:
+    route = DEPLOYMENT.get("/".join(parts[3:]))
+    return route and Address(route.resource, route.tongue, endpoint, deployment=parts[2])
