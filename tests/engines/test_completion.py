@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cupola.engines.llamacpp.completion import (
     CompletionWriter,
     begin_prompt,
-    check_length,
+    check_prompt,
     opens_reply,
 )
 from cupola.engines.llamacpp.reply import Reply
@@ -22,11 +22,19 @@ from cupola.kit.errors import EngineFailed, Invalid, TooLong, Unsupported
 from cupola.wire.canonical import Call, Delta, Event, Failed, Finish, Tool, Usage
 from tests.playbook import Playbook
 
+TOKENS = (
+    *(b"<unk>", b"<s>", b"</s>", b"[INST]", b"[/INST]", b"[TOOL_CALLS]"),
+    *(b" Yes", b" yes", b"No", b"\xc3", b"\xa9", b"!"),
+)
 VOCABULARY = Vocabulary(
     bos=("<s>", 1),
     banned=(0, 1, 3, 4, 5),
     control_texts=("<s>", "</s>", "[INST]", "[/INST]", "[TOOL_CALLS]"),
     tool_calls_token=5,
+    tokens=TOKENS,
+    special=frozenset(range(6)),
+    ends=frozenset([2]),
+    end=b"</s>",
     longest_token=10,
     leading_space=True,
     adds_space=False,
@@ -62,7 +70,7 @@ def last(predicted: int, how: str = "eos") -> bytes:
 
 def play(request: Generation) -> Playbook:
     """`>>` some bytes of the stream, or None for its end."""
-    reply = Reply(request, tool_calls_token=5, opens=True)
+    reply = Reply(request, VOCABULARY, opens=True)
 
     def receive(data: bytes | None) -> Iterable[Event]:
         return reply.end() if data is None else reply.receive(data)
@@ -71,7 +79,7 @@ def play(request: Generation) -> Playbook:
 
 
 def end_of(request: Generation, *data: bytes) -> list[Event]:
-    reply = Reply(request, tool_calls_token=5, opens=True)
+    reply = Reply(request, VOCABULARY, opens=True)
     for part in data:
         list(reply.receive(part))
     return list(reply.end())
@@ -81,7 +89,7 @@ def test_body_says_everything() -> None:
     """No default of llama.cpp decides: each sampler is named or switched off."""
     body = write(Generation(prompt=("x",), max_tokens=3, temperature=0.5, top_p=0.9, seed=2**32))
 
-    assert body["samplers"] == ["penalties", "temperature", "top_p"]
+    assert body["samplers"] == ["penalties", "temperature", "top_k", "top_p", "min_p"]
     assert (body["top_k"], body["min_p"], body["repeat_penalty"]) == (0, 0.0, 1.0)
     assert (
         body["n_predict"], body["temperature"], body["top_p"], body["seed"],
@@ -103,10 +111,10 @@ def test_prompt_pays_no_penalty() -> None:
 
 def test_prompt_beyond_all_tokens_is_refused() -> None:
     """What cannot fit even in the longest tokens never reaches the engine, which would toil."""
-    check_length(("x" * 5_000, Verbatim("x" * 120)), VOCABULARY, 512)
+    check_prompt(("x" * 5_000, Verbatim("x" * 120)), VOCABULARY, 512)
 
     with pytest.raises(TooLong, match="512 tokens"):
-        check_length(("x" * 5_000, Verbatim("x" * 121)), VOCABULARY, 512)
+        check_prompt(("x" * 5_000, Verbatim("x" * 121)), VOCABULARY, 512)
 
 
 def test_schema_with_a_control_tokens_text_is_refused() -> None:
@@ -229,7 +237,7 @@ def test_call_cut_at_its_limit() -> None:
 
 def test_call_cut_by_a_stop_string_is_asked_for_again() -> None:
     """With `auto` the engine cannot know whether text or a call meets the stop string."""
-    reply = Reply(AUTO, tool_calls_token=5, opens=True)
+    reply = Reply(AUTO, VOCABULARY, opens=True)
     list(reply.receive(chunk("", 1, [5]) + chunk(CALLS[:9], 2) + last(2, "word")))
 
     retry = reply.find_retry()
@@ -289,7 +297,7 @@ def test_broken_stream_is_a_failure(data: bytes) -> None:
 
 
 def refused(status: int, **error: Any) -> Exception:
-    reply = Reply(PLAIN, tool_calls_token=5, opens=True)
+    reply = Reply(PLAIN, VOCABULARY, opens=True)
     body = json.dumps({"error": {"code": status, **error}}).encode()
     assert [event for part in (body[:9], body[9:]) for event in reply.receive(part, status)] == []
     [failed] = reply.end()
@@ -321,7 +329,7 @@ STREAM = chunk(" Hé", 1) + chunk("llo", 2) + b":\n\n" + chunk(' "w"\n\n', 3) + 
 @given(cuts=st.lists(st.integers(0, len(STREAM)), max_size=20))
 def test_cuts_do_not_change_a_stream(cuts: list[int]) -> None:
     """However the bytes are cut on their way, the events are the same."""
-    reply = Reply(PLAIN, tool_calls_token=5, opens=True)
+    reply = Reply(PLAIN, VOCABULARY, opens=True)
     edges = [0, *sorted(cuts), len(STREAM)]
     parts = [STREAM[a:b] for a, b in pairwise(edges)]
     said = [event for part in parts for event in reply.receive(part)]

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from cupola.engines.port import Generation, Profile, Replica, ReplicaState
+from cupola.engines.port import CAPABILITIES, Generation, Profile, Replica, ReplicaState
 from cupola.gateway.app import Gateway
 from cupola.gateway.compatibility import SERVICE, Compatibility
 from cupola.gateway.directory import Directory, Served, Snapshot
@@ -32,6 +32,8 @@ PROFILE = Profile(
     control_tokens={token: i for i, token in enumerate(TOKENS)},
     tool_calls_token=5,
     grammar=True,
+    engine="scripted",
+    capabilities=frozenset(CAPABILITIES),
 )
 HELLO = (Delta("Hel", 1), Delta("lo", 1), Finish("stop", Usage(7, 2)))
 

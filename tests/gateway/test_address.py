@@ -6,9 +6,9 @@ from cupola.gateway.address import DEPLOYMENT, ENDPOINT, PROJECT, Address, Resou
 from cupola.ids import EndpointName
 
 PILOT = EndpointName("pilot")
-CHAT = Address(Resource.CHAT, Tongue.AZURE, PILOT)
-FOUNDRY = Address(Resource.CHAT, Tongue.FOUNDRY, PILOT)
-OPEN = Address(Resource.CHAT, Tongue.OPEN, PILOT)
+CHAT = Address(Resource.COMPLETION, Tongue.AZURE, PILOT)
+FOUNDRY = Address(Resource.COMPLETION, Tongue.FOUNDRY, PILOT)
+OPEN = Address(Resource.COMPLETION, Tongue.OPEN, PILOT)
 
 
 @pytest.mark.parametrize("path", ENDPOINT)

@@ -117,9 +117,11 @@ def test_fields_that_contradict(fields: dict[str, Any], path: tuple[str | int, .
         ({"tools": [TOOL]}, {"tool_calls_token": None}),
         ({"tools": [TOOL]}, {"grammar": False}),
         ({"response_format": {"type": "json_object"}}, {"grammar": False}),
-        ({"n": 2}, {}),
+        ({"store": True}, {}),
+        ({"logprobs": True}, {"capabilities": frozenset()}),
+        ({"top_k": 40}, {"capabilities": frozenset(["min_p"])}),
     ],
-    ids=["tools", "tools-by-grammar", "json", "n"],
+    ids=["tools", "tools-by-grammar", "json", "store", "logprobs", "top_k"],
 )
 def test_what_a_model_lacks_is_refused(fields: dict[str, Any], lacking: dict[str, Any]):
     """By the name of the parameter, and with the value that was sent."""
@@ -137,3 +139,27 @@ def test_calls_in_the_history_need_a_model_that_calls():
     refused = refusal(read(USER, calls("a"), result("a")), profile)
     assert isinstance(refused, Unsupported)
     assert ("messages", 1) == refused.path
+
+
+@pytest.mark.parametrize(
+    ("fields", "name", "word"),
+    [
+        ({"n": 2, "best_of": 1}, "best_of", "got n=2 and best_of=1"),
+        ({"best_of": 2, "stream": True, "temperature": 1}, "best_of", "streamed"),
+        ({"best_of": 2, "temperature": 0}, "best_of", "greedy"),
+        ({"top_logprobs": 2}, "top_logprobs", "`logprobs` must be set to true"),
+        ({"length_penalty": 2}, "length_penalty", "use_beam_search"),
+        ({"use_beam_search": True}, "best_of", "greater than 1"),
+        ({"use_beam_search": True, "n": 2, "temperature": 1}, "temperature", "must be 0"),
+        ({"use_beam_search": True, "n": 2, "stream": True}, "stream", "streamed"),
+        ({"use_beam_search": True, "n": 2, "top_k": 5}, "use_beam_search", "penalties"),
+        ({"use_beam_search": True, "n": 2, "tools": [TOOL]}, "use_beam_search", "form"),
+    ],
+)
+def test_samplings_that_contradict(fields: dict[str, Any], name: str, word: str):
+    """Refused at the parameter that is to be changed."""
+    refused = refusal(read(**fields))
+
+    assert type(refused) is Invalid
+    assert (name,) == refused.path
+    assert word in refused.public

@@ -142,7 +142,7 @@ async def test_azure_reads_refusals():
         with pytest.raises(HttpResponseError) as unsupported:
             await using(
                 azure(url),
-                lambda client: client.complete(messages=MESSAGES, model_extras={"logprobs": True}),
+                lambda client: client.complete(messages=MESSAGES, model_extras={"store": True}),
             )
 
     assert unknown.value.error is not None

@@ -30,7 +30,7 @@ def prompt_of(*messages: Message, tools: tuple[Tool, ...] = ()) -> tuple[Piece, 
 
 
 def joined(pieces: tuple[Piece, ...]) -> str:
-    return "".join(piece.text if isinstance(piece, Verbatim) else piece for piece in pieces)
+    return "".join(piece.text if isinstance(piece, Verbatim) else str(piece) for piece in pieces)
 
 
 def tokens_of(pieces: tuple[Piece, ...]) -> list[str]:

@@ -20,6 +20,7 @@ from tests.gateway.fakes import HELLO, FixedPool, caller_of, saying, served
 
 PILOT = "/endpoints/pilot"
 CHAT = {"messages": [{"role": "user", "content": "Hi"}]}
+TEXT = {"prompt": "Hi"}
 
 
 @pytest.fixture

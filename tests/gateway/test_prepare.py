@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from cupola.engines.port import JsonOutput, ToolOutput
+from cupola.engines.port import Generation, JsonOutput, ToolOutput
 from cupola.gateway.layout import Layout
-from cupola.gateway.prepare import Layouts, constraint, prepare, render
+from cupola.gateway.plan import plan_chat
+from cupola.gateway.prepare import Layouts, constraint, render
 from cupola.kit.clock import FakeClock
 from cupola.kit.errors import Invalid, Unavailable
 from cupola.wire.canonical import (
@@ -35,6 +36,11 @@ def prompt(template: str, *messages: Message, **fields: Any) -> str:
     pieces = render(ChatRequest(messages, **fields), layout_of(template))
     assert 1 == len(pieces)
     return str(pieces[0])
+
+
+def generation(**fields: Any) -> Generation:
+    layout = Layout(PROFILE, FakeClock())
+    return plan_chat(ChatRequest((USER,), **fields), served(FixedPool([])), layout).generations[0]
 
 
 def test_the_included_model_is_prompted_as_it_was_trained():
@@ -175,20 +181,16 @@ def test_tools_are_shown_even_if_none_may_be_called():
 
 def test_defaults_and_greed():
     """The endpoint's temperature unless one is asked for; an empty nucleus is greedy."""
-    one, layout = served(FixedPool([])), Layout(PROFILE, FakeClock())
-
-    assert one.default_temperature == prepare(ChatRequest((USER,)), one, layout).temperature
-    assert 0 == prepare(ChatRequest((USER,), temperature=0.0), one, layout).temperature
-    greedy = prepare(ChatRequest((USER,), temperature=1.0, top_p=0.0), one, layout)
+    assert served(FixedPool([])).default_temperature == generation().temperature
+    assert 0 == generation(temperature=0.0).temperature
+    greedy = generation(temperature=1.0, top_p=0.0)
     assert (0.0, 1.0) == (greedy.temperature, greedy.top_p)
 
 
 def test_a_whole_reply_may_come_at_once():
     """The engine is told that nobody waits for pieces."""
-    one, layout = served(FixedPool([])), Layout(PROFILE, FakeClock())
-
-    assert prepare(ChatRequest((USER,), stream=True), one, layout).incremental
-    assert not prepare(ChatRequest((USER,)), one, layout).incremental
+    assert generation(stream=True).incremental
+    assert not generation().incremental
 
 
 def test_a_template_is_compiled_once():

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from cupola.gateway.relay import (
     ClientGone,
+    End,
     Hold,
     Input,
     Refuse,
@@ -40,7 +41,7 @@ def test_a_stream():
         >> CALL
         << Send(CALL)
         >> END
-        << Send(END)
+        << End(END, END.usage)
         << Settle(END.usage, counted=True)
     )
 
@@ -54,7 +55,7 @@ def test_a_whole_reply():
         >> CALL
         << Hold(CALL)
         >> END
-        << Send(END)
+        << End(END, END.usage)
         << Settle(END.usage, counted=True)
     )
 
@@ -65,7 +66,7 @@ def test_an_answer_of_nothing():
         Playbook(Relay(stream=True))
         >> END
         << SendHead()
-        << Send(END)
+        << End(END, END.usage)
         << Settle(END.usage, counted=True)
     )
 
@@ -99,6 +100,23 @@ def test_the_engine_dies_in_the_middle_of_a_stream():
         << Send(DIED)
         << uncounted(2)
         >> END
+    )
+
+
+def test_several_answers():
+    """The prompt counts once, the others' ends are events like any, the last one's ends it all."""
+    first = Finish("length", Usage(prompt=4, completion=5), index=1)
+    total = Usage(prompt=4, completion=7)
+    assert (
+        Playbook(Relay(stream=True, answers=2, per_prompt=2))
+        >> first
+        << SendHead()
+        << Send(first)
+        >> HELLO
+        << Send(HELLO)
+        >> END
+        << End(END, total)
+        << Settle(total, counted=True)
     )
 
 

@@ -35,10 +35,10 @@ def test_unknown_fields_are_dropped():
 
 def test_unknown_fields_are_passed_through():
     """What another dialect knows is read as there; the rest stays as it came."""
-    request = decode("pass-through", max_completion_tokens=5, n=1, logprobs=True, no_such={"a": 1})
+    request = decode("pass-through", max_completion_tokens=5, n=2, store=True, no_such={"a": 1})
 
-    assert 5 == request.max_tokens
-    assert {"logprobs": True, "no_such": {"a": 1}} == request.extras
+    assert (5, 2) == (request.max_tokens, request.n)
+    assert {"store": True, "no_such": {"a": 1}} == request.extras
 
 
 @pytest.mark.parametrize("policy", ["ignore", "Pass-Through", "pass_through", ""])

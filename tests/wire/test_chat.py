@@ -8,6 +8,7 @@ from cupola.kit.errors import CupolaError, ExtraField, Malformed, Unsupported
 from cupola.wire import chat
 from cupola.wire.canonical import (
     ChatRequest,
+    LogprobsAsked,
     Message,
     ResponseFormat,
     Tool,
@@ -152,12 +153,78 @@ def test_fields_that_ask_for_nothing_are_accepted(harmless: dict[str, Any]):
 
 
 @pytest.mark.parametrize(
-    "wish", [{"n": 2}, {"logprobs": True}, {"safe_prompt": True}, {"top_k": 40}, {"store": True}],
+    "wish",
+    [{"store": True}, {"prediction": {"type": "content", "content": "x"}}, {"prompt_logprobs": 1}],
     ids=lambda field: next(iter(field)),
-)  # fmt: skip
+)
 def test_fields_that_ask_for_something_are_kept_to_be_refused(wish: dict[str, Any]):
     """Never dropped: the check refuses what is in `extras`, naming model and parameter."""
     assert wish == read(**wish).extras
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("n", "2", 2),
+        ("best_of", 3, 3),
+        ("logprobs", True, LogprobsAsked()),
+        ("logprobs", 5, LogprobsAsked(5, with_chosen=True)),
+        ("logprobs", 0, LogprobsAsked(0, with_chosen=True)),
+        ("top_logprobs", 20, 20),
+        ("safe_prompt", "true", True),
+    ],
+)
+def test_what_concerns_whole_replies(field: str, value: object, expected: object):
+    """`logprobs` is a flag in one family of models, a number in the other."""
+    assert expected == getattr(read(**{field: value}), field)
+
+
+@pytest.mark.parametrize("name", ["safe_prompt", "safe_mode", "safemode"])
+def test_three_names_of_the_safe_prompt(name: str):
+    """Documents differ, users copy from all of them."""
+    assert read(**{name: True}).safe_prompt
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("logit_bias", {"5": 100, "7": "-1.5"}, ((5, 100.0), (7, -1.5))),
+        ("stop_token_ids", ["2", 3], (2, 3)),
+        ("top_k", 40, 40),
+        ("min_p", 0.1, 0.1),
+        ("repetition_penalty", 1.2, 1.2),
+        ("ignore_eos", True, True),
+        ("skip_special_tokens", False, False),
+        ("early_stopping", True, True),
+    ],
+)
+def test_what_concerns_the_choice_of_tokens(field: str, value: object, expected: object):
+    """Read into the options, which an engine must be able to honour."""
+    options = read(**{field: value}).options
+
+    assert options is not None
+    assert expected == getattr(options, field)
+
+
+@pytest.mark.parametrize(
+    ("field", "path"),
+    [
+        ({"n": 0}, ("n",)),
+        ({"n": 17}, ("n",)),
+        ({"logprobs": 21}, ("logprobs",)),
+        ({"top_logprobs": -1}, ("top_logprobs",)),
+        ({"logit_bias": {"a": 1}}, ("logit_bias", "a")),
+        ({"logit_bias": {"5": 101}}, ("logit_bias", "5")),
+        ({"logit_bias": [1]}, ("logit_bias",)),
+        ({"stop_token_ids": [1, -1]}, ("stop_token_ids", 1)),
+        ({"stop_token_ids": [1] * 1025}, ("stop_token_ids",)),
+        ({"repetition_penalty": 0}, ("repetition_penalty",)),
+        ({"top_k": -2}, ("top_k",)),
+    ],
+)
+def test_wrong_samplings_are_refused(field: dict[str, Any], path: tuple[str | int, ...]):
+    """At the value, not only at the field."""
+    assert path == fault(**field).path
 
 
 def test_usage_of_its_own_is_asked_for():

@@ -14,7 +14,16 @@ from typing import Final
 
 from cupola.engines.grammar import write_grammar
 from cupola.engines.instance import make_instance
-from cupola.engines.port import Generation, JsonOutput, Profile, ReplicaState, ToolOutput, Verbatim
+from cupola.engines.port import (
+    Generation,
+    JsonOutput,
+    Piece,
+    Profile,
+    ReplicaState,
+    Tokens,
+    ToolOutput,
+    Verbatim,
+)
 from cupola.kit.errors import CupolaError, EngineFailed, TooLong
 from cupola.wire.canonical import Call, Delta, Event, Failed, Finish, Usage
 
@@ -63,6 +72,7 @@ class EchoReplica:
             control_tokens=_CONTROL_TOKENS,
             tool_calls_token=_CONTROL_TOKENS["[TOOL_CALLS]"],
             grammar=True,
+            engine="echo",
         )
 
     async def start(self) -> None:
@@ -133,7 +143,13 @@ def _check_constraint(request: Generation, token: int) -> None:
 
 
 def _read_prompt(request: Generation) -> str:
-    return "".join([p.text if isinstance(p, Verbatim) else p for p in request.prompt])
+    return "".join([_read_piece(piece) for piece in request.prompt])
+
+
+def _read_piece(piece: Piece) -> str:
+    if isinstance(piece, Tokens):
+        return "".join([f" {token}" for token in piece.ids])
+    return piece.text if isinstance(piece, Verbatim) else piece
 
 
 def _find_text(request: Generation) -> str:

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from cupola.engines.gguf_file import BadModelFile, read_metadata
+from cupola.engines.pieces import CONTROL, UNKNOWN, USER_DEFINED, read_pieces
 from cupola.engines.port import Profile
 
 __all__ = ["BadModelFile", "Header", "profile", "read_header"]
 
-_UNKNOWN, _CONTROL, _USER_DEFINED = 2, 3, 4
+_UNKNOWN, _CONTROL, _USER_DEFINED = UNKNOWN, CONTROL, USER_DEFINED
 _END_KEYS: Final = ("eos_token_id", "eot_token_id", "eom_token_id")
 _END_TEXTS: Final = ("<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<|im_end|>", "<|end|>")
 """Control tokens that llama.cpp takes for the end of a reply by their text alone."""
@@ -26,7 +27,8 @@ class Header:
     """Empty: the file has none."""
     tokenizer: str
     """`llama` is SentencePiece, `gpt2` is byte-level BPE."""
-    vocabulary_size: int
+    tokens: tuple[bytes, ...]
+    """What each token says, as UTF-8 of which it may hold a part of a character."""
     longest_token: int
     """Bytes."""
     bos: tuple[str, int] | None
@@ -101,7 +103,7 @@ def _interpret(metadata: _Metadata) -> Header:
         context_length=context_length,
         chat_template=metadata.find("tokenizer.chat_template", str) or "",
         tokenizer=tokenizer,
-        vocabulary_size=len(texts),
+        tokens=read_pieces(texts, types, tokenizer),
         longest_token=max(len(text.encode(errors="replace")) for text in texts),
         bos=_find_token(metadata, "bos_token_id", texts),
         eos=ends[0],

@@ -2,11 +2,15 @@
 
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
-from cupola.wire.canonical import Event, Tool
+from cupola.wire.canonical import Event, Options, Tool
+
+LOGPROBS: Final = "logprobs"
+CAPABILITIES: Final = (LOGPROBS, *Options.__struct_fields__)
+"""What an engine may or may not be able to do, by the names that requests have for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,10 @@ class Profile:
     """Id of the token that opens Mistral's tool calls; None: the model has no tool syntax."""
     grammar: bool
     """Whether the engine can constrain this model's output (JSON, tool calls)."""
+    engine: str = ""
+    """Its name, for messages."""
+    capabilities: frozenset[str] = frozenset()
+    """Those of `CAPABILITIES` that the engine has with this model."""
 
 
 class Verbatim(Struct, frozen=True):
@@ -33,7 +41,13 @@ class Verbatim(Struct, frozen=True):
     text: str
 
 
-Piece: TypeAlias = str | Verbatim
+class Tokens(Struct, frozen=True):
+    """A part of a prompt as token ids."""
+
+    ids: tuple[int, ...]
+
+
+Piece: TypeAlias = str | Verbatim | Tokens
 """A `str` is prompt text whose control tokens count as such."""
 
 
@@ -76,6 +90,14 @@ class Generation(Struct, frozen=True):
     frequency_penalty: float = 0.0
     stop: tuple[str, ...] = ()
     constraint: Constraint | None = None
+    logprobs: int | None = None
+    """Alternatives to tell of each token; None: no log-probabilities at all."""
+    options: Options | None = None
+    """None: none differs from its default."""
+    beams: int = 1
+    """With `options.use_beam_search`: how many are followed."""
+    choices: int = 1
+    """With `options.use_beam_search`: how many of the best beams are answers."""
     incremental: bool = True
     """False: the caller wants the whole reply, so the engine may say it in one `Delta`."""
 
@@ -94,6 +116,9 @@ class Engine(Protocol):
     - Text equal to a stop string is never part of a `Delta`.
     - A constraint holds by construction; output that breaks it is `Failed(EngineFailed)`.
     - `Finish.usage.completion` counts every token generated.
+    - With `logprobs` every token of the text is told of in some `Delta`, in order; the bytes of the
+      chosen ones together are the text, unless a stop string cut it.
+    - Beam search yields its answers best first, each whole, numbered by `index`.
     """
 
     def generate(self, request: Generation) -> AsyncGenerator[Event, None]:

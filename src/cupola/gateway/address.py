@@ -22,7 +22,8 @@ class Resource(Enum):
 
     ENDPOINT_HEALTH = auto()
     INFO = auto()
-    CHAT = auto()
+    COMPLETION = auto()
+    """A model's answer, to a chat or a text: its tongue says to which."""
     EMBEDDINGS = auto()
     IMAGE_EMBEDDINGS = auto()
     IMAGES = auto()
@@ -44,6 +45,10 @@ class Tongue(Enum):
     """What clients of OpenAI and Mistral read."""
     SCORE = auto()
     """That of managed compute before it knew chats."""
+    TEXT_AZURE = auto()
+    TEXT_OPEN = auto()
+    FILL = auto()
+    """Mistral's fill-in-the-middle, answered like a chat."""
 
 
 class Route(NamedTuple):
@@ -81,17 +86,20 @@ SHOWN = frozenset(
 """Called with GET; the others with POST."""
 
 _SHARED: Mapping[str, Route] = {
-    "models/chat/completions": Route(Resource.CHAT, Tongue.FOUNDRY),
+    "models/chat/completions": Route(Resource.COMPLETION, Tongue.FOUNDRY),
     "models/embeddings": Route(Resource.EMBEDDINGS, Tongue.FOUNDRY),
     "models/images/embeddings": Route(Resource.IMAGE_EMBEDDINGS, Tongue.FOUNDRY),
     "models/images/generations": Route(Resource.IMAGES, Tongue.FOUNDRY),
     "models/info": Route(Resource.INFO),
-    "v1/chat/completions": Route(Resource.CHAT, Tongue.OPEN),
+    "v1/chat/completions": Route(Resource.COMPLETION, Tongue.OPEN),
+    "v1/completions": Route(Resource.COMPLETION, Tongue.TEXT_OPEN),
+    "v1/fim/completions": Route(Resource.COMPLETION, Tongue.FILL),
     "v1/embeddings": Route(Resource.EMBEDDINGS, Tongue.OPEN),
     "v1/images/generations": Route(Resource.IMAGES, Tongue.OPEN),
     "v1/models": Route(Resource.MODELS, Tongue.OPEN),
-    "v1/models/chat/completions": Route(Resource.CHAT, Tongue.FOUNDRY),
-    "openai/v1/chat/completions": Route(Resource.CHAT, Tongue.OPEN),
+    "v1/models/chat/completions": Route(Resource.COMPLETION, Tongue.FOUNDRY),
+    "openai/v1/chat/completions": Route(Resource.COMPLETION, Tongue.OPEN),
+    "openai/v1/completions": Route(Resource.COMPLETION, Tongue.TEXT_OPEN),
     "openai/v1/embeddings": Route(Resource.EMBEDDINGS, Tongue.OPEN),
     "openai/v1/images/generations": Route(Resource.IMAGES, Tongue.OPEN),
     "openai/v1/models": Route(Resource.MODELS, Tongue.OPEN),
@@ -99,11 +107,12 @@ _SHARED: Mapping[str, Route] = {
 ENDPOINT: Mapping[str, Route] = {
     "": Route(Resource.ENDPOINT_HEALTH),
     "info": Route(Resource.INFO),
-    "chat/completions": Route(Resource.CHAT),
+    "chat/completions": Route(Resource.COMPLETION),
+    "completions": Route(Resource.COMPLETION, Tongue.TEXT_AZURE),
     "embeddings": Route(Resource.EMBEDDINGS),
     "images/embeddings": Route(Resource.IMAGE_EMBEDDINGS),
     "images/generations": Route(Resource.IMAGES),
-    "score": Route(Resource.CHAT, Tongue.SCORE),
+    "score": Route(Resource.COMPLETION, Tongue.SCORE),
     "openapi.json": Route(Resource.OPENAPI),
     "swagger.json": Route(Resource.OPENAPI),
     "docs": Route(Resource.DOCS),
@@ -117,7 +126,8 @@ PROJECT: Mapping[str, Route] = {
 }
 """Paths of their own."""
 DEPLOYMENT: Mapping[str, Route] = {
-    "chat/completions": Route(Resource.CHAT, Tongue.OPEN),
+    "chat/completions": Route(Resource.COMPLETION, Tongue.OPEN),
+    "completions": Route(Resource.COMPLETION, Tongue.TEXT_OPEN),
     "embeddings": Route(Resource.EMBEDDINGS, Tongue.OPEN),
     "images/generations": Route(Resource.IMAGES, Tongue.OPEN),
 }

@@ -1,4 +1,4 @@
-"""A chat completion, from the request's bytes to the last byte of its reply.
+"""A completion, of chat or text, from the request's bytes to the last byte of its reply.
 
 The stages in their order; each is a module of its own. Nothing here looks into a request.
 """
@@ -7,21 +7,25 @@ from collections.abc import AsyncGenerator
 
 from cupola.gateway.address import Address
 from cupola.gateway.authenticate import Digest, authenticate, choose_served, find_served
-from cupola.gateway.check import check
+from cupola.gateway.check import check, check_text
 from cupola.gateway.delivery import Delivery, StreamDelivery, WholeDelivery
+from cupola.gateway.dialects import Request
 from cupola.gateway.directory import Directory, Served
 from cupola.gateway.exchange import Exchange
 from cupola.gateway.limits import Limits
-from cupola.gateway.prepare import Layouts, prepare
+from cupola.gateway.plan import Plan, plan_chat, plan_text
+from cupola.gateway.prepare import Layouts
 from cupola.gateway.relay import ClientGone, Input, Relay, Settle, State
+from cupola.gateway.reply import Fold
 from cupola.gateway.route import begin
+from cupola.gateway.several import answer_several
 from cupola.gateway.usage import UsageCount
 from cupola.http.asgi import Hangup, read_body
 from cupola.kit.clock import Clock
 from cupola.kit.errors import EngineFailed
 from cupola.kit.ready import take_or
 from cupola.wire.body import parse_object
-from cupola.wire.canonical import ChatRequest, Event, Failed, Usage
+from cupola.wire.canonical import ChatRequest, Event, Failed, TextRequest, Usage
 from cupola.wire.completion import Head
 
 _NOTHING = Settle(Usage(0, 0), counted=False)
@@ -29,7 +33,7 @@ _CUT = Failed(EngineFailed("The engine ended before its answer did."))
 
 
 class Chat:
-    """Answers chat requests."""
+    """Answers requests for completions."""
 
     def __init__(
         self, directory: Directory, digest: Digest, clock: Clock, limits: Limits, usage: UsageCount
@@ -42,18 +46,15 @@ class Chat:
         self._layouts = Layouts(clock)
 
     async def answer(self, exchange: Exchange, address: Address) -> None:
-        """Reply to a chat request. Raises `CupolaError` if it cannot, before anything is sent."""
+        """Reply to a request. Raises `CupolaError` if it cannot, before anything is sent."""
         request, served = await self._read(exchange, address)
-        check(request, served)
-        generation = prepare(request, served, self._layouts.of(served.profile))
-        head = Head(exchange.id, int(self._clock.now()), served.model)
-        style = exchange.dialect.style(request)
-        deliver = StreamDelivery if request.stream else WholeDelivery
-        delivery: Delivery = deliver(exchange, head, style)
-        completion = _Completion(Relay(stream=request.stream), delivery)
+        plan = self._plan(request, served)
+        relay = Relay(stream=request.stream, answers=plan.answers, per_prompt=plan.per_prompt)
+        delivery = self._deliver(exchange, request, served, plan)
+        completion = _Completion(relay, delivery)
         try:
             async with Hangup(exchange.connection):
-                first, events = await begin(served.pool, generation, self._clock, self._limits)
+                first, events = await self._begin(plan, served)
                 try:
                     await completion.follow(first, events)
                 finally:
@@ -62,7 +63,7 @@ class Chat:
         finally:
             self._usage.record(completion.settle(), served, exchange.id)
 
-    async def _read(self, exchange: Exchange, address: Address) -> tuple[ChatRequest, Served]:
+    async def _read(self, exchange: Exchange, address: Address) -> tuple[Request, Served]:
         """The request, and the endpoint it is for. The key comes first: strangers send no body."""
         snapshot = self._directory.snapshot
         allowed = authenticate(exchange.headers, snapshot, self._digest)
@@ -77,6 +78,33 @@ class Chat:
         served = served or choose_served(snapshot, allowed, request.model)
         exchange.choose(served)
         return request, served
+
+    def _plan(self, request: Request, served: Served) -> Plan:
+        if type(request) is ChatRequest:
+            check(request, served)
+            return plan_chat(request, served, self._layouts.of(served.profile))
+        assert type(request) is TextRequest
+        check_text(request, served)
+        return plan_text(request, served)
+
+    def _deliver(
+        self, exchange: Exchange, request: Request, served: Served, plan: Plan
+    ) -> Delivery:
+        head = Head(exchange.id, int(self._clock.now()), served.model)
+        style = exchange.dialect.style(request)
+        shape = exchange.dialect.shape
+        if request.stream:
+            return StreamDelivery(exchange, shape.stream(head, style))
+        told = request.logprobs is not None
+        fold = Fold(plan.per_prompt, plan.choices, tells_logprobs=told)
+        return WholeDelivery(exchange, lambda reply: shape.whole(head, reply, style), fold)
+
+    async def _begin(self, plan: Plan, served: Served) -> tuple[Event, AsyncGenerator[Event, None]]:
+        """The first event, and the generator of the rest."""
+        if len(plan.generations) == 1 and not plan.echoes[0]:
+            return await begin(served.pool, plan.generations[0], self._clock, self._limits)
+        events = answer_several(served.pool, plan, self._clock, self._limits)
+        return await anext(events), events
 
 
 class _Completion:

@@ -10,19 +10,18 @@ import re
 from collections.abc import Sequence
 
 from cupola.engines.port import Profile
+from cupola.gateway.check_sampling import check_sampling
 from cupola.gateway.directory import Served
+from cupola.gateway.plan import check_fill
 from cupola.kit.errors import Invalid, TooLong, Unsupported
-from cupola.wire.canonical import ChatRequest, Message
+from cupola.wire.canonical import ChatRequest, Message, Sampled, TextRequest
 
 _FUNCTION_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 def check(request: ChatRequest, served: Served) -> None:
     """Raise what is wrong with `request`, if anything is."""
-    if request.extras:
-        _refuse_extras(request, served)
-    if request.include_usage and not request.stream:
-        raise Invalid("'stream_options' needs 'stream': true.", path=("stream_options",))
+    _check_shared(request, served)
     _check_messages(request.messages, served.profile)
     if request.response_format.type != "text" and not served.profile.grammar:
         raise Unsupported(
@@ -34,7 +33,29 @@ def check(request: ChatRequest, served: Served) -> None:
         _check_tools(request, served)
 
 
-def _refuse_extras(request: ChatRequest, served: Served) -> None:
+def check_text(request: TextRequest, served: Served) -> None:
+    """Raise what is wrong with `request`, if anything is."""
+    _check_shared(request, served)
+    if request.suffix is not None:
+        check_fill(served)
+    if request.echo and request.logprobs is not None:
+        raise Unsupported(
+            "Log-probabilities of the prompt cannot be told: leave out 'echo' or 'logprobs'.",
+            path=("echo",),
+        )
+    if request.echo and not all(isinstance(prompt, str) for prompt in request.prompts):
+        raise Unsupported("A prompt of token ids cannot be echoed.", path=("echo",))
+
+
+def _check_shared(request: Sampled, served: Served) -> None:
+    if request.extras:
+        _refuse_extras(request, served)
+    if request.include_usage and not request.stream:
+        raise Invalid("'stream_options' needs 'stream': true.", path=("stream_options",))
+    check_sampling(request, served)
+
+
+def _refuse_extras(request: Sampled, served: Served) -> None:
     name, value = next(iter(request.extras.items()))
     raise Unsupported(
         f"The model {served.model}, as served here, does not support '{name}' with this value. "

@@ -1,20 +1,21 @@
 """What the relay decides, done: a whole reply, or a stream of chunks."""
 
+from collections.abc import Callable
 from typing import Protocol, assert_never
 
 from cupola.gateway.exchange import Exchange
-from cupola.gateway.relay import Hold, Refuse, Send, SendHead
+from cupola.gateway.relay import End, Hold, Refuse, Send, SendHead
 from cupola.gateway.reply import Fold, name_call
 from cupola.http.asgi import end_stream, send_piece
 from cupola.kit.errors import CupolaError
 from cupola.wire.canonical import Call, Delta, Event, Failed, Finish
-from cupola.wire.completion import Chunks, Head, Style, encode_reply
+from cupola.wire.completion import Reply, StreamEncoder
 
 
 class Delivery(Protocol):
     """Where the relay's outputs go."""
 
-    def take(self, output: SendHead | Hold | Send | Refuse) -> None:
+    def take(self, output: SendHead | Hold | Send | End | Refuse) -> None:
         """Note what must be sent."""
         ...
 
@@ -30,17 +31,16 @@ class Delivery(Protocol):
 class WholeDelivery:
     """Holds everything back until the answer is complete."""
 
-    def __init__(self, exchange: Exchange, head: Head, style: Style) -> None:
-        self._exchange, self._head, self._style = exchange, head, style
-        self._fold = Fold()
-        self._end: Finish | None = None
+    def __init__(self, exchange: Exchange, encode: Callable[[Reply], bytes], fold: Fold) -> None:
+        self._exchange, self._encode, self._fold = exchange, encode, fold
+        self._end: End | None = None
         self._error: CupolaError | None = None
 
-    def take(self, output: SendHead | Hold | Send | Refuse) -> None:
+    def take(self, output: SendHead | Hold | Send | End | Refuse) -> None:
         if isinstance(output, Hold):
             self._fold.add(output.event)
-        elif isinstance(output, Send) and isinstance(output.event, Finish):
-            self._end = output.event
+        elif isinstance(output, End):
+            self._end = output
         elif isinstance(output, Refuse):
             self._error = output.error
 
@@ -51,24 +51,25 @@ class WholeDelivery:
         if self._error is not None:
             raise self._error
         if self._end is not None:
-            reply = self._fold.finish(self._end)
-            await self._exchange.reply(encode_reply(self._head, reply, self._style))
+            reply = self._fold.finish(self._end.event, self._end.usage)
+            await self._exchange.reply(self._encode(reply))
 
 
 class StreamDelivery:
     """Sends chunks as they come, those that are ready together in one write."""
 
-    def __init__(self, exchange: Exchange, head: Head, style: Style) -> None:
+    def __init__(self, exchange: Exchange, chunks: StreamEncoder) -> None:
         self._exchange = exchange
-        self._chunks = Chunks(head, style)
+        self._chunks = chunks
         self._buffer: list[bytes] = []
         self._error: CupolaError | None = None
 
-    def take(self, output: SendHead | Hold | Send | Refuse) -> None:
+    def take(self, output: SendHead | Hold | Send | End | Refuse) -> None:
         if isinstance(output, Send):
             self._buffer.append(self._chunk(output.event))
-        elif isinstance(output, SendHead):
-            self._buffer.append(self._chunks.first())
+        elif isinstance(output, End):
+            end = output.event
+            self._buffer.append(self._chunks.last(end.reason, output.usage, end.index))
         elif isinstance(output, Refuse):
             self._error = output.error
 
@@ -94,11 +95,11 @@ class StreamDelivery:
     def _chunk(self, event: Event) -> bytes:
         match event:
             case Delta():
-                return self._chunks.text(event.text)
+                return self._chunks.text(event.text, event.index, event.logprobs)
             case Call():
                 return self._chunks.call(name_call(event))
             case Finish():
-                return self._chunks.last(event.reason, event.usage)
+                return self._chunks.finish(event.reason, event.index)
             case Failed():
                 return self._chunks.failed(event.error)
             case _:

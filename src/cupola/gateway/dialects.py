@@ -7,20 +7,21 @@ that OpenAI's clients read; faults of the body have, beside it, the list that Mi
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from msgspec.json import encode
+from msgspec.structs import replace
 
 from cupola.gateway.address import Address, Tongue, guess_tongue
 from cupola.gateway.authenticate import Headers
 from cupola.kit.errors import CupolaError
-from cupola.wire import chat
+from cupola.wire import chat, sampling, text
 from cupola.wire.azure import decode as azure_decode
 from cupola.wire.azure import encode as azure_encode
 from cupola.wire.azure import errors as azure_errors
 from cupola.wire.azure import score
-from cupola.wire.canonical import ChatRequest
-from cupola.wire.completion import Style
+from cupola.wire.canonical import ChatRequest, Sampled, TextRequest
+from cupola.wire.completion import Chunks, Head, Reply, StreamEncoder, Style, encode_reply
 from cupola.wire.fields import Field
 from cupola.wire.mistral import decode as mistral_decode
 from cupola.wire.mistral import encode as mistral_encode
@@ -29,6 +30,17 @@ from cupola.wire.openai import decode as openai_decode
 from cupola.wire.openai import encode as openai_encode
 from cupola.wire.openai import errors as openai_errors
 from cupola.wire.refusal import Refusal, details
+from cupola.wire.text_completion import TextChunks, encode_text_reply
+
+Request: TypeAlias = ChatRequest | TextRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How replies of one kind are written."""
+
+    whole: Callable[[Head, Reply, Style], bytes]
+    stream: Callable[[Head, Style], StreamEncoder]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +49,27 @@ class Dialect:
 
     fields: Mapping[str, Field]
     """The names it knows, also for its OpenAPI document."""
-    read: Callable[[Mapping[str, Any], Headers], ChatRequest]
-    style: Callable[[ChatRequest], Style]
+    read: Callable[[Mapping[str, Any], Headers], Request]
+    style: Callable[[Sampled], Style]
     refuse: Callable[[CupolaError], Refusal]
-    reshape: Callable[[bytes], bytes] | None = None
-    """What becomes of a chat's whole reply, where it is not sent as it is."""
+    shape: Shape
 
 
 _EXTRA = {**openai_decode.FIELDS, **mistral_decode.FIELDS}
 _FOUNDRY = {**mistral_decode.FIELDS, **azure_decode.FIELDS}
 _V1 = {**_EXTRA, **chat.FIELDS}
-_SCORE = {
-    name: field
-    for name, field in {**score.FIELDS, **_V1}.items()
-    if name in score.KNOWN or name == "messages"
-}
+_SCORE = {name: field for name, field in _V1.items() if name in score.KNOWN or name == "messages"}
+_OF_TEXT = (
+    *sampling.FIELDS, "stream_options", "user", "metadata", "random_seed", "max_completion_tokens",
+)  # fmt: skip
+"""Of the names beyond `text.FIELDS`, those that mean something for text."""
+_TEXT_EXTRA = {**{name: _EXTRA[name] for name in _OF_TEXT}, **text.LEGACY}
+_TEXT_V1 = {**_TEXT_EXTRA, **text.FIELDS}
+_FILL = {**{name: _EXTRA[name] for name in _OF_TEXT}, **text.FILL}
+_CHAT = Shape(encode_reply, Chunks)
+_TEXT = Shape(encode_text_reply, TextChunks)
+_MOST_TOKENS_AZURE, _MOST_TOKENS_V1 = 256, 16
+"""Of a text completion that sets no limit: as the Azure service and as OpenAI and vLLM have it."""
 
 
 def _policy(headers: Headers) -> str | None:
@@ -75,12 +93,37 @@ def _read_score(body: Mapping[str, Any], headers: Headers) -> ChatRequest:
     return score.decode(body, _SCORE)
 
 
-def _style_azure(request: ChatRequest) -> Style:
-    return azure_encode.STYLE
+def _read_text_azure(body: Mapping[str, Any], headers: Headers) -> TextRequest:
+    policy = _policy(headers)
+    request = azure_decode.decode(body, policy, text.FIELDS, _TEXT_EXTRA, text.read_text)
+    return _limit(request, _MOST_TOKENS_AZURE)
 
 
-def _style_v1(request: ChatRequest) -> Style:
-    return openai_encode.STYLE if request.include_usage else mistral_encode.STYLE
+def _read_text_v1(body: Mapping[str, Any], headers: Headers) -> TextRequest:
+    return _limit(text.read_text(body, _TEXT_V1), _MOST_TOKENS_V1)
+
+
+def _read_fill(body: Mapping[str, Any], headers: Headers) -> TextRequest:
+    request = text.read_text(body, _FILL)
+    return request if request.suffix is not None else replace(request, suffix="")
+
+
+def _limit(request: TextRequest, tokens: int) -> TextRequest:
+    return request if request.max_tokens is not None else replace(request, max_tokens=tokens)
+
+
+def _style_azure(request: Sampled) -> Style:
+    return _told(azure_encode.STYLE, request)
+
+
+def _style_v1(request: Sampled) -> Style:
+    return _told(openai_encode.STYLE if request.include_usage else mistral_encode.STYLE, request)
+
+
+def _told(style: Style, request: Sampled) -> Style:
+    if request.logprobs is None or not request.logprobs.with_chosen:
+        return style
+    return replace(style, chosen_too=True)
 
 
 def _refuse_v1(error: CupolaError) -> Refusal:
@@ -91,16 +134,22 @@ def _refuse_v1(error: CupolaError) -> Refusal:
     return Refusal(status, code, encode(both))
 
 
-AZURE = Dialect(azure_decode.FIELDS, _read_azure, _style_azure, azure_errors.refuse)
-FOUNDRY = Dialect(_FOUNDRY, _read_foundry, _style_azure, azure_errors.refuse_with_list)
-OPEN = Dialect(_V1, _read_v1, _style_v1, _refuse_v1)
-SCORE = Dialect(_SCORE, _read_score, _style_azure, score.refuse, score.encode)
+AZURE = Dialect(azure_decode.FIELDS, _read_azure, _style_azure, azure_errors.refuse, _CHAT)
+FOUNDRY = Dialect(_FOUNDRY, _read_foundry, _style_azure, azure_errors.refuse_with_list, _CHAT)
+OPEN = Dialect(_V1, _read_v1, _style_v1, _refuse_v1, _CHAT)
+SCORE = Dialect(_SCORE, _read_score, _style_azure, score.refuse, Shape(score.encode, Chunks))
+TEXT_AZURE = Dialect(text.FIELDS, _read_text_azure, _style_azure, azure_errors.refuse, _TEXT)
+TEXT_OPEN = Dialect(_TEXT_V1, _read_text_v1, _style_v1, _refuse_v1, _TEXT)
+FILL = Dialect(_FILL, _read_fill, _style_v1, _refuse_v1, _CHAT)
 
 DIALECTS: Mapping[Tongue, Dialect] = {
     Tongue.AZURE: AZURE,
     Tongue.FOUNDRY: FOUNDRY,
     Tongue.OPEN: OPEN,
     Tongue.SCORE: SCORE,
+    Tongue.TEXT_AZURE: TEXT_AZURE,
+    Tongue.TEXT_OPEN: TEXT_OPEN,
+    Tongue.FILL: FILL,
 }
 
 

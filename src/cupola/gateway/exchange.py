@@ -18,7 +18,6 @@ from cupola.ids import new_reply_id
 from cupola.kit.errors import CupolaError, Kind, NotFound
 
 JSON = b"application/json"
-_OK = 200
 DEPLOYMENT = "azureml-model-deployment"
 """The header by which a caller asks for one of an endpoint's deployments."""
 _DEPLOYMENT = DEPLOYMENT.encode()
@@ -88,8 +87,6 @@ class Exchange:
     ) -> None:
         """Send a whole response."""
         self.started = True
-        if status == _OK and self.dialect.reshape is not None:
-            body = self.dialect.reshape(body)
         await send_whole(
             self.send, status, ((b"content-type", kind), *self._identity(), *headers), body
         )

@@ -23,6 +23,7 @@ from cupola.gateway.bodies import SCHEMAS as BODY_SCHEMAS
 from cupola.gateway.compatibility import ALIASES, SERVICE, Compatibility
 from cupola.gateway.directory import Served
 from cupola.gateway.exchange import DEPLOYMENT as DEPLOYMENT_HEADER
+from cupola.gateway.plan import can_fill
 from cupola.gateway.refusals import ANY, CHAT, CHAT_424, describe_refusals
 from cupola.gateway.refusals import SCHEMAS as REFUSALS
 from cupola.gateway.replies import HEADERS
@@ -38,11 +39,14 @@ _SUMMARY: Mapping[Resource, str] = {
     Resource.OPENAPI: "This document",
     Resource.DOCS: "This document as a page",
 }
-_CHAT_SUMMARY: Mapping[Tongue, str] = {
+_SUMMARY_BY_TONGUE: Mapping[Tongue, str] = {
     Tongue.AZURE: "Chat completion, as clients of the Azure AI Model Inference API call it",
     Tongue.FOUNDRY: "The same, also with Mistral's own names, as MistralAzure calls it",
     Tongue.OPEN: "Chat completion, as clients of OpenAI and Mistral call it",
     Tongue.SCORE: "Chat completion in the older form of managed compute; never streamed",
+    Tongue.TEXT_AZURE: "Text completion, as clients of the Azure AI Model Inference API call it",
+    Tongue.TEXT_OPEN: "Text completion, as clients of OpenAI call it",
+    Tongue.FILL: "Fill-in-the-middle, as clients of Mistral call it",
 }
 _REPLY: Mapping[Resource, tuple[str, Mapping[str, Any]]] = {
     Resource.ENDPOINT_HEALTH: ("text/plain", {"const": "healthy"}),
@@ -52,6 +56,19 @@ _REPLY: Mapping[Resource, tuple[str, Mapping[str, Any]]] = {
     Resource.OPENAPI: ("application/json", {"type": "object"}),
     Resource.DOCS: ("text/html", {"type": "string"}),
 }
+_CHAT = {"application/json": "ChatCompletion", "text/event-stream": "ChatCompletionEvent"}
+_TEXT = {"application/json": "TextCompletion", "text/event-stream": "TextCompletionEvent"}
+_COMPLETIONS: Mapping[Tongue, Mapping[str, str]] = {
+    Tongue.AZURE: _CHAT,
+    Tongue.FOUNDRY: _CHAT,
+    Tongue.OPEN: _CHAT,
+    Tongue.FILL: _CHAT,
+    Tongue.TEXT_AZURE: _TEXT,
+    Tongue.TEXT_OPEN: _TEXT,
+    Tongue.SCORE: {"application/json": "Score"},
+}
+"""Kind of content -> schema of the reply."""
+_WITH_POLICY = frozenset((Tongue.AZURE, Tongue.FOUNDRY, Tongue.TEXT_AZURE))
 _KEYLESS = frozenset((Resource.ENDPOINT_HEALTH, Resource.OPENAPI, Resource.DOCS))
 _NO_ID = str.maketrans({"/": "_", ".": "_", "{": None, "}": None})
 
@@ -70,7 +87,7 @@ def describe_endpoint(
         },
         "servers": [{"url": url}],
         "security": [{"bearer": []}, {"apiKey": []}],
-        "paths": {f"/{path}": describe(path, route) for path, route in _iter_paths()},
+        "paths": {f"/{path}": describe(path, route) for path, route in _list_paths(served)},
         "components": {
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
@@ -82,14 +99,18 @@ def describe_endpoint(
     }
 
 
-def _iter_paths() -> list[tuple[str, Route]]:
+def _list_paths(served: Served) -> list[tuple[str, Route]]:
     """The endpoint's paths, those with a parameter last."""
     model = Route(Resource.MODEL, Tongue.OPEN)
     return [
-        *ENDPOINT.items(),
+        *((path, to) for path, to in ENDPOINT.items() if _is_served(to, served)),
         *((f"openai/deployments/{{deployment}}/{path}", to) for path, to in DEPLOYMENT.items()),
         *((f"{prefix}{{id}}", model) for prefix in MODEL_PREFIXES),
     ]
+
+
+def _is_served(route: Route, served: Served) -> bool:
+    return route.tongue is not Tongue.FILL or can_fill(served)
 
 
 class _Operations:
@@ -109,7 +130,7 @@ class _Operations:
         }
         if route.resource in _KEYLESS:
             operation["security"] = []
-        if route.resource is Resource.CHAT:
+        if route.resource is Resource.COMPLETION:
             content = {
                 "schema": {"$ref": f"#/components/schemas/{BODIES[route.tongue][0]}"},
                 "example": EXAMPLES[route.tongue],
@@ -119,7 +140,7 @@ class _Operations:
 
     def _parameters(self, path: str, route: Route) -> list[dict[str, Any]]:
         parameters = [*self._path_parameters(path)]
-        if route.resource is Resource.CHAT and route.tongue in (Tongue.AZURE, Tongue.FOUNDRY):
+        if route.resource is Resource.COMPLETION and route.tongue in _WITH_POLICY:
             parameters += self._policies()
         if route.resource not in _KEYLESS:
             parameters.append(
@@ -168,10 +189,10 @@ class _Operations:
     def _responses(self, route: Route) -> dict[str, Any]:
         if route.resource in TASKS:
             return describe_refusals(ANY, route.tongue)
-        if route.resource is Resource.CHAT:
+        if route.resource is Resource.COMPLETION:
             direct = self._compatibility.model_error_status == "direct"
             refused = describe_refusals(CHAT if direct else CHAT_424, route.tongue)
-            return {"200": _chat_reply(route.tongue), **refused}
+            return {"200": _completion(route.tongue), **refused}
         kind, schema = _REPLY[route.resource]
         reply = {"description": "OK", "headers": _IDS, "content": {kind: {"schema": schema}}}
         if route.resource is Resource.ENDPOINT_HEALTH:
@@ -209,23 +230,18 @@ _EVERYWHERE: list[dict[str, Any]] = [
 def _summarise(route: Route) -> str:
     if route.resource in TASKS:
         return f"Not served: no model here does {TASKS[route.resource]}"
-    if route.resource is Resource.CHAT:
-        return _CHAT_SUMMARY[route.tongue]
+    if route.resource is Resource.COMPLETION:
+        return _SUMMARY_BY_TONGUE[route.tongue]
     return _SUMMARY[route.resource]
 
 
-def _chat_reply(tongue: Tongue) -> dict[str, Any]:
+def _completion(tongue: Tongue) -> dict[str, Any]:
     """Streams are asked for in the body, which no schema of replies can say."""
-    headers = {**_IDS, **_refer("x-ms-deployment-name")}
-    if tongue is Tongue.SCORE:
-        content = {"application/json": {"schema": {"$ref": "#/components/schemas/Score"}}}
-        return {"description": "The reply.", "headers": headers, "content": content}
-    content = {
-        "application/json": {"schema": {"$ref": "#/components/schemas/ChatCompletion"}},
-        "text/event-stream": {"schema": {"$ref": "#/components/schemas/ChatCompletionEvent"}},
-    }
     return {
         "description": "The reply, or the events of its stream.",
-        "headers": headers,
-        "content": content,
+        "headers": {**_IDS, **_refer("x-ms-deployment-name")},
+        "content": {
+            kind: {"schema": {"$ref": f"#/components/schemas/{name}"}}
+            for kind, name in _COMPLETIONS[tongue].items()
+        },
     }

@@ -13,9 +13,10 @@ from cupola.engines.port import Constraint, Generation, JsonOutput, Piece, Profi
 from cupola.gateway.directory import Served
 from cupola.gateway.inert import ControlText, StandIns
 from cupola.gateway.layout import Layout
+from cupola.gateway.safe_prompt import with_safe_prompt
 from cupola.kit.clock import Clock
 from cupola.kit.errors import Invalid
-from cupola.wire.canonical import ChatRequest, Message, ResponseFormat, Tool
+from cupola.wire.canonical import ChatRequest, Message, ResponseFormat, Sampled, Tool
 
 _MOST_LAYOUTS = 64
 """Compiled templates kept; a redeployed endpoint brings a new profile."""
@@ -41,8 +42,8 @@ class Layouts:
         return found[1]
 
 
-def prepare(request: ChatRequest, served: Served, layout: Layout) -> Generation:
-    """The generation that answers `request`."""
+def sample(request: Sampled, served: Served, prompt: tuple[Piece, ...]) -> Generation:
+    """The generation that answers `request`, whose prompt is ready."""
     temperature = request.temperature
     if temperature is None:
         temperature = served.default_temperature
@@ -50,7 +51,7 @@ def prepare(request: ChatRequest, served: Served, layout: Layout) -> Generation:
     if top_p == 0:  # an empty nucleus holds the likeliest token: what greedy means
         temperature, top_p = 0.0, 1.0
     return Generation(
-        prompt=render(request, layout),
+        prompt=prompt,
         max_tokens=request.max_tokens,
         temperature=temperature,
         top_p=top_p,
@@ -58,9 +59,23 @@ def prepare(request: ChatRequest, served: Served, layout: Layout) -> Generation:
         presence_penalty=request.presence_penalty,
         frequency_penalty=request.frequency_penalty,
         stop=request.stop,
-        constraint=constraint(request),
+        constraint=constraint(request) if type(request) is ChatRequest else None,
+        logprobs=_logprobs(request),
+        options=request.options,
+        beams=request.best_of or request.n,
+        choices=request.n,
         incremental=request.stream,
     )
+
+
+def _logprobs(request: Sampled) -> int | None:
+    """How many alternatives the engine must tell of; to rank replies it needs none."""
+    asked = request.logprobs
+    if asked is not None:
+        return max(asked.alternatives, request.top_logprobs)
+    ranked = request.best_of is not None and request.best_of > request.n
+    searches = request.options is not None and request.options.use_beam_search
+    return 0 if ranked and not searches else None
 
 
 def constraint(request: ChatRequest) -> Constraint | None:
@@ -81,6 +96,8 @@ def constraint(request: ChatRequest) -> Constraint | None:
 def render(request: ChatRequest, layout: Layout) -> tuple[Piece, ...]:
     """The prompt, in which only the template's own control tokens count."""
     messages = request.messages
+    if request.safe_prompt:
+        messages = with_safe_prompt(messages)
     if layout.folds_system and any(message.role == "system" for message in messages):
         messages = _fold_system(messages)
     turns = [_turn(message) for message in messages]

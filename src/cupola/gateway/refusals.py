@@ -85,11 +85,15 @@ SCHEMAS: Mapping[str, Any] = {
 """Named as OpenAPI components."""
 
 _AZURE = {400: ("Refused", "NotKnown"), 422: ("InvalidBody", "NotSupported")}
+_OPEN_SHAPES = {422: ("OpenInvalidBody",)}
 _SHAPES: Mapping[Tongue, Mapping[int, Sequence[str]]] = {
     Tongue.AZURE: _AZURE,
     Tongue.SCORE: _AZURE,
     Tongue.FOUNDRY: {**_AZURE, 422: ("InvalidBody", "NotSupportedList")},
-    Tongue.OPEN: {422: ("OpenInvalidBody",)},
+    Tongue.TEXT_AZURE: _AZURE,
+    Tongue.OPEN: _OPEN_SHAPES,
+    Tongue.TEXT_OPEN: _OPEN_SHAPES,
+    Tongue.FILL: _OPEN_SHAPES,
 }
 
 
@@ -107,8 +111,8 @@ def _response(status: int, tongue: Tongue) -> dict[str, Any]:
 
 
 def _schema(status: int, tongue: Tongue) -> dict[str, Any]:
-    usual = ("OpenRefused",) if tongue is Tongue.OPEN else ("Refused",)
     shapes = _SHAPES[tongue]
+    usual = ("OpenRefused",) if shapes is _OPEN_SHAPES else ("Refused",)
     if status == FAILED_DEPENDENCY:
         names = tuple(dict.fromkeys((*usual, *shapes.get(400, ()), *shapes[422])))
     else:

@@ -2,16 +2,17 @@
 
 Sans-I/O. `Relay.receive` takes what happened and says what to do; `gateway.chat` does it.
 
-    state       Delta, Call        Finish             Failed        ClientGone
-    WAITING     send; STREAMING    send; DONE         refuse; DONE  DONE     an error is a status
-    HOLDING     hold               send; DONE         refuse; DONE  DONE     same: a whole reply
-    STREAMING   send               send; DONE         send; DONE    DONE     an error is an event
+    state       Delta, Call        last Finish        Failed        ClientGone
+    WAITING     send; STREAMING    end; DONE          refuse; DONE  DONE     an error is a status
+    HOLDING     hold               end; DONE          refuse; DONE  DONE     same: a whole reply
+    STREAMING   send               end; DONE          send; DONE    DONE     an error is an event
     DONE        -                  -                  -             -        late events are dropped
 
 A stream starts in WAITING, a whole reply, of which nothing is sent before its end, in HOLDING. The
-first `Send` of a stream is preceded by `SendHead`: the 200 cannot be taken back. Whatever happens,
-exactly one `Settle` leaves this machine, with the move to DONE; usage is recorded there and nowhere
-else.
+first `Send` of a stream is preceded by `SendHead`: the 200 cannot be taken back. A completion of
+several answers ends with the last one's `Finish`; the others' are treated as a `Delta`. Whatever
+happens, exactly one `Settle` leaves this machine, with the move to DONE; usage is recorded there
+and nowhere else.
 """
 
 from enum import Enum, auto
@@ -52,6 +53,13 @@ class Send(Struct, frozen=True):
     event: Event
 
 
+class End(Struct, frozen=True):
+    """Write the last answer's end, and what the completion used."""
+
+    event: Finish
+    usage: Usage
+
+
 class Refuse(Struct, frozen=True):
     """Answer with an error status; nothing was sent yet."""
 
@@ -68,17 +76,26 @@ class Settle(Struct, frozen=True):
 
 
 Input: TypeAlias = Event | ClientGone
-Output: TypeAlias = SendHead | Hold | Send | Refuse | Settle
+Output: TypeAlias = SendHead | Hold | Send | End | Refuse | Settle
 
 _HEAD = SendHead()
 
 
 class Relay:
-    """One completion, from its first event to its settlement."""
+    """One completion, from its first event to its settlement.
 
-    def __init__(self, *, stream: bool) -> None:
+    Args:
+        answers: How many of them will finish.
+        per_prompt: How many of these, by their numbers, share a prompt.
+    """
+
+    def __init__(self, *, stream: bool, answers: int = 1, per_prompt: int = 1) -> None:
         self.state = State.WAITING if stream else State.HOLDING
+        self._unfinished = answers
+        self._per_prompt = per_prompt
         self._tokens = 0
+        self._prompts: dict[int, int] = {}
+        self._completion = 0
 
     def receive(self, event: Input) -> tuple[Output, ...]:
         """What must be done about `event`, in order."""
@@ -86,9 +103,12 @@ class Relay:
         if before is State.DONE:
             return ()
         if isinstance(event, Finish):
-            self.state = State.DONE
-            ending = (Send(event), Settle(event.usage, counted=True))
-            return (_HEAD, *ending) if before is State.WAITING else ending
+            self._count(event)
+            if self._unfinished == 0:
+                self.state = State.DONE
+                usage = Usage(sum(self._prompts.values()), self._completion)
+                ending = (End(event, usage), Settle(usage, counted=True))
+                return (_HEAD, *ending) if before is State.WAITING else ending
         if isinstance(event, Failed):
             self.state = State.DONE
             said = Send(event) if before is State.STREAMING else Refuse(event.error)
@@ -102,6 +122,12 @@ class Relay:
             return (Hold(event),)
         self.state = State.STREAMING
         return (_HEAD, Send(event)) if before is State.WAITING else (Send(event),)
+
+    def _count(self, end: Finish) -> None:
+        """One answer more. A prompt is billed once, however many answers it has."""
+        self._unfinished -= 1
+        self._prompts[end.index // self._per_prompt] = end.usage.prompt
+        self._completion += end.usage.completion
 
     def _settle(self) -> Settle:
         return Settle(Usage(0, self._tokens), counted=False)

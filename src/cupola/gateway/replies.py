@@ -14,6 +14,31 @@ _REASON = {"type": "string", "enum": ["stop", "length", "tool_calls", "content_f
 _CALLS = {"items": {"$ref": "#/components/schemas/ToolCall"}}
 _USAGE = {"$ref": "#/components/schemas/Usage"}
 
+_NULL = {"type": "null"}
+_BYTE = {"type": "integer", "minimum": 0, "maximum": 255}
+_TOLD = {
+    "token": _TEXT,
+    "logprob": {"type": "number"},
+    "bytes": {"type": "array", "items": _BYTE},
+}
+_PLACE = _object(**_TOLD, top_logprobs={"type": "array", "items": _object(**_TOLD)})
+_LOGPROBS = {"oneOf": [_object(content={"type": "array", "items": _PLACE}), _NULL]}
+_NUMBERS = {"type": "array", "items": {"type": "number"}}
+_TEXT_LOGPROBS = {
+    "oneOf": [
+        _object(
+            text_offset={"type": "array", "items": _COUNT},
+            token_logprobs=_NUMBERS,
+            tokens={"type": "array", "items": _TEXT},
+            top_logprobs={
+                "type": "array",
+                "items": {"type": "object", "additionalProperties": {"type": "number"}},
+            },
+        ),
+        _NULL,
+    ]
+}
+
 _MESSAGE = _object(
     role={"const": "assistant"}, content=_TEXT, tool_calls={"type": ["array", "null"], **_CALLS}
 )
@@ -36,7 +61,7 @@ _CHUNK = _object(
             index=_COUNT,
             delta=_DELTA,
             finish_reason={"oneOf": [_REASON, {"type": "null"}]},
-            logprobs={"type": "null"},
+            logprobs=_LOGPROBS,
         ),
     },
 )
@@ -44,19 +69,28 @@ _CHUNK["properties"] |= {
     "usage": {**_USAGE, "description": "At the end only."},
     "error": {**_object(code=_TEXT, message=_TEXT), "description": "With reason `error` only."},
 }
-_EVENT = _object(
-    data={
-        "anyOf": [
-            {
-                "type": "string",
-                "contentMediaType": "application/json",
-                "contentSchema": {"$ref": "#/components/schemas/ChatCompletionChunk"},
-            },
-            {"const": "[DONE]", "description": "The stream's end."},
-        ]
+
+
+def _event(chunk: str) -> dict[str, Any]:
+    """As newer versions of OpenAPI describe events."""
+    reference = {"$ref": f"#/components/schemas/{chunk}"}
+    data = [
+        {"type": "string", "contentMediaType": "application/json", "contentSchema": reference},
+        {"const": "[DONE]", "description": "The stream's end."},
+    ]
+    return {"description": "One event of a stream.", **_object(data={"anyOf": data})}
+
+
+def _text(reason: dict[str, Any]) -> dict[str, Any]:
+    choice = _object(index=_COUNT, text=_TEXT, logprobs=_TEXT_LOGPROBS, finish_reason=reason)
+    return {
+        "id": _TEXT,
+        "object": {"const": "text_completion"},
+        "created": _COUNT,
+        "model": _TEXT,
+        "choices": {"type": "array", "items": choice},
     }
-)
-_EVENT["description"] = "One event of a stream, as newer versions of OpenAPI describe them."
+
 
 SCHEMAS: Mapping[str, Any] = {
     "Usage": _object(prompt_tokens=_COUNT, total_tokens=_COUNT, completion_tokens=_COUNT),
@@ -68,13 +102,16 @@ SCHEMAS: Mapping[str, Any] = {
         choices={
             "type": "array",
             "items": _object(
-                index=_COUNT, message=_MESSAGE, finish_reason=_REASON, logprobs={"type": "null"}
+                index=_COUNT, message=_MESSAGE, finish_reason=_REASON, logprobs=_LOGPROBS
             ),
         },
         usage=_USAGE,
     ),
-    "ChatCompletionEvent": _EVENT,
+    "ChatCompletionEvent": _event("ChatCompletionChunk"),
     "ChatCompletionChunk": _CHUNK,
+    "TextCompletion": _object(**_text(_REASON), usage=_USAGE),
+    "TextCompletionEvent": _event("TextCompletionChunk"),
+    "TextCompletionChunk": _object(**_text({"oneOf": [_REASON, _NULL]})),
     "Score": _object(output=_TEXT),
     "ModelInfo": _object(model_name=_TEXT, model_type=_TEXT, model_provider_name=_TEXT),
     "Model": _object(

@@ -1,18 +1,11 @@
-"""The body of a chat request -> `ChatRequest`, by a dialect's table of fields.
-
-`FIELDS` are those that mean the same in every dialect. What a dialect knows beyond them but no
-engine here can do is a field that fills nothing: its harmless values are accepted, any other is
-kept in `ChatRequest.extras`, from where `gateway.check` refuses it by name. Nothing is ignored
-silently.
-"""
+"""The fields of a chat request that mean the same in every dialect."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from cupola.kit.errors import ExtraField, Malformed
+from cupola.kit.errors import Malformed
 from cupola.wire.canonical import ChatRequest
 from cupola.wire.fields import (
-    UNCHANGED,
     Field,
     Path,
     array,
@@ -23,6 +16,7 @@ from cupola.wire.fields import (
     text,
 )
 from cupola.wire.messages import read_messages
+from cupola.wire.request import read_request
 from cupola.wire.tools import CHOICES, read_response_format, read_tool_choice, read_tools
 
 MOST_STOPS = 16
@@ -107,35 +101,4 @@ FIELDS: Mapping[str, Field] = {
 
 def read_chat(body: Mapping[str, Any], fields: Mapping[str, Field]) -> ChatRequest:
     """The request that `body` is, every name of which `fields` must know."""
-    values: dict[str, Any] = {}
-    extras: dict[str, Any] = {}
-    for name, value in body.items():
-        field = fields.get(name)
-        if field is None:
-            raise _extra(body, fields)
-        if value is None and name != "messages":
-            continue
-        read = field.read(value, (name,))
-        if field.into:
-            _put(values, field.into, read, name)
-        elif read is not UNCHANGED:
-            extras[name] = read
-    if "messages" not in values:
-        raise Malformed("Field required", code="missing", path=("messages",), value={})
-    return ChatRequest(**values, extras=extras) if extras else ChatRequest(**values)
-
-
-def _extra(body: Mapping[str, Any], fields: Mapping[str, Field]) -> ExtraField:
-    unknown = {name: value for name, value in body.items() if name not in fields}
-    return ExtraField("Extra inputs are not permitted", path=tuple(unknown)[:1], value=unknown)
-
-
-def _put(values: dict[str, Any], into: str, read: Any, name: str) -> None:
-    """Two names of one thing (`max_tokens`, `max_completion_tokens`) may not contradict."""
-    if into in values and values[into] != read:
-        raise Malformed(
-            f"Value error, '{name}' and another name of the same parameter differ",
-            path=(name,),
-            value=read,
-        )
-    values[into] = read
+    return read_request(body, fields, ChatRequest, "messages")

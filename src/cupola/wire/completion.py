@@ -19,13 +19,14 @@ constant in a stream is encoded once; a chunk of text costs one string.
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, Protocol
 
 from msgspec import Struct
 from msgspec.json import Encoder
 
 from cupola.kit.errors import CupolaError
-from cupola.wire.canonical import Call, FinishReason, Usage
+from cupola.wire.canonical import Call, FinishReason, TokenLogprob, Usage
+from cupola.wire.logprobs import encode_logprobs
 from cupola.wire.sse import DONE, END, PREFIX
 
 
@@ -36,6 +37,8 @@ class Style(Struct, frozen=True):
     """Whether a call in a whole reply has the key `call_id`, always null."""
     usage: Literal["last", "own"]
     """Whether a stream's usage stands in the last chunk or in a chunk of its own after it."""
+    chosen_too: bool = False
+    """Whether a token that was chosen is told among the alternatives though it is none of them."""
 
 
 class Head(Struct, frozen=True):
@@ -54,12 +57,19 @@ class NamedCall(Struct, frozen=True):
     call: Call
 
 
-class Reply(Struct, frozen=True):
-    """A whole answer: the fold of an engine's events."""
+class Choice(Struct, frozen=True):
+    """One whole answer."""
 
     text: str
     calls: Sequence[NamedCall]
     reason: FinishReason
+    logprobs: Sequence[TokenLogprob] = ()
+
+
+class Reply(Struct, frozen=True):
+    """All answers: the fold of an engine's events."""
+
+    choices: Sequence[Choice]
     usage: Usage
 
 
@@ -68,68 +78,119 @@ _json = Encoder().encode
 
 def encode_reply(head: Head, reply: Reply, style: Style) -> bytes:
     """The body of a whole reply."""
-    calls = b"null"
-    if reply.calls:
-        calls = b"[" + b",".join([_whole_call(call, style) for call in reply.calls]) + b"]"
+    choices = [_choice(i, choice, style) for i, choice in enumerate(reply.choices)]
     return b"".join(
         (
-            _head(head, b"chat.completion"),
-            b'{"index":0,"message":{"role":"assistant","content":',
-            _json(reply.text),
-            b',"tool_calls":',
-            calls,
-            b'},"finish_reason":"',
-            reply.reason.encode(),
-            b'","logprobs":null}],"usage":',
-            _usage(reply.usage),
+            encode_head(head, b"chat.completion"),
+            b",".join(choices),
+            b'],"usage":',
+            encode_usage(reply.usage),
             b"}",
         )
     )
 
 
+def _choice(index: int, choice: Choice, style: Style) -> bytes:
+    calls = b"null"
+    if choice.calls:
+        calls = b"[" + b",".join([_whole_call(call, style) for call in choice.calls]) + b"]"
+    return b"".join(
+        (
+            b'{"index":%d,"message":{"role":"assistant","content":' % index,
+            _json(choice.text),
+            b',"tool_calls":',
+            calls,
+            b'},"finish_reason":"',
+            choice.reason.encode(),
+            b'","logprobs":',
+            encode_logprobs(choice.logprobs, style.chosen_too) if choice.logprobs else b"null",
+            b"}",
+        )
+    )
+
+
+class StreamEncoder(Protocol):
+    """Writes one stream. Each method gives one event, or several for `last`."""
+
+    def text(self, text: str, index: int = 0, logprobs: Sequence[TokenLogprob] = ()) -> bytes:
+        """A piece of text."""
+        ...
+
+    def call(self, named: NamedCall) -> bytes:
+        """A whole call."""
+        ...
+
+    def finish(self, reason: FinishReason, index: int) -> bytes:
+        """The end of an answer that is not the last to end."""
+        ...
+
+    def last(self, reason: FinishReason, usage: Usage, index: int = 0) -> bytes:
+        """The end of the last answer, and of the stream."""
+        ...
+
+    def failed(self, error: CupolaError) -> bytes:
+        """The end of a stream whose answer cannot go on."""
+        ...
+
+
 class Chunks:
-    """The encoder of one stream. Each method gives one event, or several for `last`."""
+    """A stream of chat chunks; a `StreamEncoder`."""
 
     def __init__(self, head: Head, style: Style) -> None:
         self._style = style
-        self._start = PREFIX + _head(head, b"chat.completion.chunk")
-        self._delta = self._start + b'{"index":0,"delta":{'
-        self._text = self._delta + b'"content":'
+        self._start = PREFIX + encode_head(head, b"chat.completion.chunk")
+        self._opened: dict[int, bytes] = {}
         self._next_call = 0
 
-    def first(self) -> bytes:
-        """Opens the answer."""
-        return self._delta + b'"role":"assistant","content":""' + _GOES_ON
-
-    def text(self, text: str) -> bytes:
+    def text(self, text: str, index: int = 0, logprobs: Sequence[TokenLogprob] = ()) -> bytes:
         """A piece of text."""
-        return self._text + _json(text) + _GOES_ON
+        start = self._delta(index) + b'"content":' + _json(text)
+        if not logprobs:
+            return start + _GOES_ON
+        told = encode_logprobs(logprobs, self._style.chosen_too)
+        return start + b'},"finish_reason":null,"logprobs":' + told + b"}]}" + END
 
     def call(self, named: NamedCall) -> bytes:
         """A whole call, numbered in the order it came."""
         index, self._next_call = self._next_call, self._next_call + 1
         opening = b'"tool_calls":[{"index":%d,"id":' % index
-        return self._delta + opening + _call(named) + b"}}]" + _GOES_ON
+        return self._delta(named.call.index) + opening + _call(named) + b"}}]" + _GOES_ON
 
-    def last(self, reason: FinishReason, usage: Usage) -> bytes:
-        """The end of an answer, and of the stream."""
-        end = self._text + b'""},"finish_reason":"' + reason.encode() + b'","logprobs":null}]'
-        counts = b',"usage":' + _usage(usage) + b"}" + END
+    def finish(self, reason: FinishReason, index: int) -> bytes:
+        """The end of an answer that is not the last to end."""
+        return self._end(reason, index) + b"}" + END
+
+    def last(self, reason: FinishReason, usage: Usage, index: int = 0) -> bytes:
+        """The end of the last answer, and of the stream."""
+        end = self._end(reason, index)
+        counts = b',"usage":' + encode_usage(usage) + b"}" + END
         if self._style.usage == "last":
             return end + counts + DONE
         return end + b"}" + END + self._start + b"]" + counts + DONE
 
     def failed(self, error: CupolaError) -> bytes:
         """The end of a stream whose answer cannot go on."""
-        end = self._text + b'""},"finish_reason":"error","logprobs":null}]'
         said = _json({"code": error.kind.value, "message": error.public})
-        return end + b',"error":' + said + b"}" + END + DONE
+        return self._end("error", 0) + b',"error":' + said + b"}" + END + DONE
+
+    def _end(self, reason: FinishReason, index: int) -> bytes:
+        ending = b'"content":""},"finish_reason":"' + reason.encode() + b'","logprobs":null}]'
+        return self._delta(index) + ending
+
+    def _delta(self, index: int) -> bytes:
+        """What stands before a delta, the first of an answer behind the one that opens it."""
+        start = self._opened.get(index)
+        if start is not None:
+            return start
+        start = self._opened[index] = self._start + b'{"index":%d,"delta":{' % index
+        return start + b'"role":"assistant","content":""' + _GOES_ON + start
 
 
 _GOES_ON = b'},"finish_reason":null,"logprobs":null}]}' + END
 
 
-def _head(head: Head, kind: bytes) -> bytes:
+def encode_head(head: Head, kind: bytes) -> bytes:
+    """What stands before a reply's choices."""
     return b'{"id":%b,"object":"%b","created":%d,"model":%b,"choices":[' % (
         _json(head.id),
         kind,
@@ -138,7 +199,8 @@ def _head(head: Head, kind: bytes) -> bytes:
     )
 
 
-def _usage(usage: Usage) -> bytes:
+def encode_usage(usage: Usage) -> bytes:
+    """The value of the key `usage`."""
     return b'{"prompt_tokens":%d,"total_tokens":%d,"completion_tokens":%d}' % (
         usage.prompt,
         usage.prompt + usage.completion,

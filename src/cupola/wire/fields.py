@@ -29,6 +29,8 @@ class Field:
     read: Reader
     schema: Schema
     """JSON Schema, for the OpenAPI document."""
+    option: bool = False
+    """Whether `into` is an attribute of `Options`."""
 
 
 UNCHANGED: Any = object()

@@ -11,20 +11,21 @@ remains is that a token of the prompt, once repeated, pays no presence penalty.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 import msgspec
 
 from cupola.engines.grammar import write_grammar
 from cupola.engines.llamacpp.vocabulary import Vocabulary
-from cupola.engines.port import Generation, Piece, ToolOutput, Verbatim
-from cupola.kit.errors import TooLong, Unsupported
+from cupola.engines.port import Generation, Piece, Tokens, ToolOutput, Verbatim
+from cupola.kit.errors import Invalid, TooLong, Unsupported
+from cupola.wire.canonical import Options
 
 PATH: Final = "/completion"
 
 _CONSTANT: Final = {
-    "samplers": ["penalties", "temperature", "top_p"],
+    "samplers": ["penalties", "temperature", "top_k", "top_p", "min_p"],
     "top_k": 0,
     "min_p": 0.0,
     "repeat_penalty": 1.0,
@@ -32,10 +33,14 @@ _CONSTANT: Final = {
     "stream": True,  # always: a whole reply would go on when its caller has gone
     "response_fields": [
         "content", "tokens", "stop", "stop_type", "tokens_predicted", "tokens_evaluated",
+        "completion_probabilities",
     ],
 }  # fmt: skip
 _SEEDS: Final = 2**32 - 1
 """This very number means "random" to llama.cpp."""
+
+
+_NO_OPTIONS: Final = Options()
 
 
 class _Body(msgspec.Struct, omit_defaults=True):
@@ -77,7 +82,7 @@ class CompletionWriter:
             n_predict=-1 if limit is None else min(limit, self._context_length),
             temperature=0.0 if greedy else request.temperature,
             top_p=1.0 if greedy else request.top_p,
-            return_tokens=calls,
+            return_tokens=calls or request.options is not None or request.logprobs is not None,
             presence_penalty=request.presence_penalty,
             frequency_penalty=request.frequency_penalty,
             stop=() if _must_call(request) else request.stop,  # a call may hold any text
@@ -87,10 +92,30 @@ class CompletionWriter:
         return self._begin(request, prompt, calls=calls) + self._encode(body)[1:]
 
     def _begin(self, request: Generation, prompt: list[str | int], *, calls: bool) -> bytes:
-        """The constant part, which all requests without penalties share."""
-        if not penalises(request):
+        """The constant part, the same for all requests without penalties and options."""
+        options = request.options
+        if options is None and request.logprobs is None and not penalises(request):
             return self._calling if calls else self._plain
-        return self._opening(self._banned(calls=calls), _refund(request, prompt))
+        options = options or _NO_OPTIONS
+        self._check_tokens(options)
+        said = self._banned(calls=calls) if options.skip_special_tokens else ()
+        banned = (token for token in said if token not in options.stop_token_ids)
+        bias = [*_refund(request, prompt), *options.logit_bias]
+        return self._opening(banned, bias, _choose(request, options))
+
+    def _check_tokens(self, options: Options) -> None:
+        size = len(self._vocabulary.tokens)
+        for name, ids in (
+            ("logit_bias", [token for token, _ in options.logit_bias]),
+            ("stop_token_ids", options.stop_token_ids),
+        ):
+            if unknown := [token for token in ids if token >= size]:
+                raise Invalid(
+                    f"token_id {unknown[0]} in {name} contains out-of-vocab token id: this model "
+                    f"has {size} tokens.",
+                    path=(name,),
+                    value=unknown[0],
+                )
 
     def _banned(self, *, calls: bool) -> Iterable[int]:
         own = self._vocabulary.tool_calls_token if calls else None
@@ -114,10 +139,42 @@ class CompletionWriter:
             )
         return grammar
 
-    def _opening(self, banned: Iterable[int], refund: Sequence[tuple[int, float]] = ()) -> bytes:
-        bias = [*refund, *((token, False) for token in banned)]  # a ban is the last word
-        window = self._context_length  # penalties count all of it
-        return self._encode({**_CONSTANT, "repeat_last_n": window, "logit_bias": bias})[:-1] + b","
+    def _opening(
+        self,
+        banned: Iterable[int],
+        bias: Sequence[tuple[int, float]] = (),
+        chosen: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        said = {
+            **_CONSTANT,
+            **(chosen or {}),
+            "repeat_last_n": self._context_length,  # penalties count all of it
+            "logit_bias": [*bias, *((token, False) for token in banned)],  # a ban has the last word
+        }
+        return self._encode(said)[:-1] + b","
+
+
+def _choose(request: Generation, options: Options) -> dict[str, Any]:
+    """What is not as in other requests."""
+    chosen: dict[str, Any] = {
+        "top_k": options.top_k,
+        "min_p": options.min_p,
+        "repeat_penalty": options.repetition_penalty,
+        "ignore_eos": options.ignore_eos,
+    }
+    if request.logprobs is not None:
+        chosen["n_probs"] = max(1, request.logprobs)  # 0 would be none, and no chosen one either
+    return chosen
+
+
+def stops_by_token(request: Generation) -> bool:
+    """Whether the answer must be read as it comes, though only its whole is wanted."""
+    return request.options is not None and bool(request.options.stop_token_ids)
+
+
+def searches(request: Generation) -> bool:
+    """Whether the answers are those of a beam search."""
+    return request.options is not None and request.options.use_beam_search
 
 
 def penalises(request: Generation) -> bool:
@@ -134,13 +191,22 @@ def _refund(request: Generation, prompt: list[str | int]) -> list[tuple[int, flo
     ]
 
 
-def check_length(pieces: tuple[Piece, ...], vocabulary: Vocabulary, context_length: int) -> None:
+def check_prompt(pieces: tuple[Piece, ...], vocabulary: Vocabulary, context_length: int) -> None:
     """Refuse what cannot fit, whatever its tokens are: to cut megabytes up takes llama.cpp minutes.
 
     Raises:
+        Invalid: a token is none of the model's.
         TooLong: the prompt has more bytes than the context could hold of the longest token.
     """
-    length = sum(len(p.text if isinstance(p, Verbatim) else p) for p in pieces)  # characters
+    size = len(vocabulary.tokens)
+    unknown = [t for p in pieces if isinstance(p, Tokens) for t in p.ids if t >= size]
+    if unknown:
+        raise Invalid(
+            f"The prompt has the token {unknown[0]}, but this model has {size} tokens.",
+            path=("prompt",),
+            value=unknown[0],
+        )
+    length = sum(_length(piece, vocabulary) for piece in pieces)  # characters
     if length > context_length * vocabulary.longest_token:
         raise TooLong(
             f"This model's maximum context length is {context_length} tokens. However, your "
@@ -148,6 +214,12 @@ def check_length(pieces: tuple[Piece, ...], vocabulary: Vocabulary, context_leng
             path=("messages",),
             value=length,
         )
+
+
+def _length(piece: Piece, vocabulary: Vocabulary) -> int:
+    if isinstance(piece, Tokens):
+        return len(piece.ids) * vocabulary.longest_token
+    return len(piece.text if isinstance(piece, Verbatim) else piece)
 
 
 def begin_prompt(pieces: tuple[Piece, ...], vocabulary: Vocabulary) -> list[Piece | int]:
@@ -164,7 +236,7 @@ def opens_reply(pieces: tuple[Piece, ...], vocabulary: Vocabulary) -> bool:
     last = pieces[-1]
     return (
         vocabulary.leading_space
-        and not isinstance(last, Verbatim)
+        and isinstance(last, str)
         and last.endswith(vocabulary.control_texts)
     )
 

@@ -7,6 +7,7 @@ It owns the two quirks of prompts: the token that begins one, and texts without 
 """
 
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -18,14 +19,17 @@ from cupola.engines.llamacpp.completion import (
     PATH,
     CompletionWriter,
     begin_prompt,
-    check_length,
+    check_prompt,
     opens_reply,
     penalises,
+    searches,
+    stops_by_token,
 )
 from cupola.engines.llamacpp.process import EngineProcess
-from cupola.engines.llamacpp.reply import Reply
+from cupola.engines.llamacpp.reply import Reply, read_refusal, too_long
+from cupola.engines.llamacpp.search import Search
 from cupola.engines.llamacpp.vocabulary import read_vocabulary
-from cupola.engines.port import Generation, Profile, ReplicaState, Verbatim
+from cupola.engines.port import CAPABILITIES, Generation, Profile, ReplicaState, Tokens, Verbatim
 from cupola.http.client import Client
 from cupola.http.connection import Broken
 from cupola.kit.errors import CupolaError, EngineFailed
@@ -35,6 +39,9 @@ PATIENCE: Final = 600.0
 """Seconds without a byte from the engine: it says something every 30 s, if only that it lives. A
 caller who will not wait that long closes the generator."""
 
+NAME: Final = "llamacpp"
+CAN_DO: Final = frozenset(CAPABILITIES) - {"min_tokens"}
+"""llama.cpp has no way to keep an end away for so many tokens only."""
 _STOPPED: Final = "The model's engine stopped while answering."
 _SENTINEL: Final = "\n"
 """No piece of a SentencePiece vocabulary begins with it and goes on."""
@@ -72,7 +79,7 @@ class LlamaCppReplica:
         name: str = "llamacpp",
     ) -> None:
         header = read_header(weights)
-        self._profile = profile(header, context_length)
+        self._profile = replace(profile(header, context_length), engine=NAME, capabilities=CAN_DO)
         self._vocabulary = read_vocabulary(header)
         self._writer = CompletionWriter(self._vocabulary, self._profile.context_length)
         options = {
@@ -134,14 +141,20 @@ class LlamaCppReplica:
         """Answer `request`, one event at a time."""
         self._busy += 1
         try:
-            check_length(request.prompt, self._vocabulary, self._profile.context_length)
+            check_prompt(request.prompt, self._vocabulary, self._profile.context_length)
+            if searches(request):
+                for event in await self._search(request):
+                    yield event
+                return
             reply = self._expect(request)
             body = self._writer.write(request, await self._tokenize(request))
-            if request.incremental:
+            if request.incremental or stops_by_token(request):
                 async with self.client.stream("POST", PATH, body, within=PATIENCE) as answer:
                     async for data in answer:
                         for event in reply.receive(data, answer.status):
                             yield event
+                        if reply.is_stopped:
+                            break  # hangs up, which frees the slot
             else:
                 status, data = await self.client.request("POST", PATH, body, within=PATIENCE)
                 for event in reply.receive(data, status):
@@ -159,20 +172,34 @@ class LlamaCppReplica:
         finally:
             self._busy -= 1
 
+    async def _search(self, request: Generation) -> list[Event]:
+        prompt = [token for token in await self._tokenize(request) if isinstance(token, int)]
+        length = self._profile.context_length
+        if len(prompt) >= length:
+            raise too_long(len(prompt), length)
+        opens = opens_reply(request.prompt, self._vocabulary)
+        search = Search(request, prompt, self._vocabulary, length, opens=opens)
+        return await search.run(self._ask_once)
+
+    async def _ask_once(self, body: bytes) -> bytes:
+        status, answer = await self.client.request("POST", PATH, body, within=PATIENCE)
+        if status != 200:
+            raise read_refusal(status, answer)
+        return answer
+
     def _expect(self, request: Generation) -> Reply:
-        return Reply(
-            request,
-            tool_calls_token=self._vocabulary.tool_calls_token,
-            opens=opens_reply(request.prompt, self._vocabulary),
-        )
+        opens = opens_reply(request.prompt, self._vocabulary)
+        return Reply(request, self._vocabulary, opens=opens)
 
     async def _tokenize(self, request: Generation) -> list[str | int]:
         """The prompt as llama.cpp takes it: text with control tokens, and ids for what has none."""
         prompt: list[str | int] = []
         for piece in begin_prompt(request.prompt, self._vocabulary):
-            if isinstance(piece, Verbatim):
+            if isinstance(piece, Tokens):
+                prompt += piece.ids
+            elif isinstance(piece, Verbatim):
                 prompt += await self._tokenize_verbatim(piece.text)
-            elif isinstance(piece, str) and penalises(request):
+            elif isinstance(piece, str) and (penalises(request) or searches(request)):
                 prompt += await self._ask_tokens(piece, special=True)
             else:
                 prompt.append(piece)

@@ -20,9 +20,20 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from cupola.engines.llamacpp.vocabulary import Vocabulary
 from cupola.engines.port import Generation, JsonOutput, ToolOutput
 from cupola.kit.errors import CupolaError, EngineFailed, Invalid, TooLong
-from cupola.wire.canonical import Call, Delta, Event, Failed, Finish, FinishReason, Usage
+from cupola.wire.canonical import (
+    Call,
+    Candidate,
+    Delta,
+    Event,
+    Failed,
+    Finish,
+    FinishReason,
+    TokenLogprob,
+    Usage,
+)
 
 _DATA: Final = b"data: "
 _END: Final = b"\n\n"
@@ -38,9 +49,19 @@ class _Error(Struct):
     n_ctx: int = 0
 
 
+class _Likely(Struct):
+    id: int
+    logprob: float
+
+
+class _Place(_Likely):
+    top_logprobs: list[_Likely] = []
+
+
 class _Chunk(Struct):
     content: str = ""
     tokens: list[int] = []
+    completion_probabilities: list[_Place] = []
     stop: bool = False
     stop_type: str = "none"
     tokens_predicted: int = 0
@@ -63,17 +84,24 @@ class Reply:
 
     Args:
         request: What was asked.
-        tool_calls_token: Opens calls; None: the model has no tool syntax.
+        vocabulary: Of the model.
         opens: The model begins with a space that is not part of its answer.
     """
 
-    def __init__(self, request: Generation, *, tool_calls_token: int | None, opens: bool) -> None:
+    def __init__(self, request: Generation, vocabulary: Vocabulary, *, opens: bool) -> None:
         self._request = request
-        constraint = request.constraint
-        self._call_token = tool_calls_token if isinstance(constraint, ToolOutput) else None
+        constraint, options = request.constraint, request.options
+        calls = isinstance(constraint, ToolOutput)
+        self._vocabulary = vocabulary
+        self._call_token = vocabulary.tool_calls_token if calls else None
         self._keeps_text = constraint is not None or not request.incremental
-        self._gathers = constraint is None and not request.incremental
-        self._strip = opens
+        plain = constraint is None and options is None and request.logprobs is None
+        self._gathers = plain and not request.incremental
+        self._stops = frozenset(options.stop_token_ids if options else ())
+        self._says_special = options is not None and not options.skip_special_tokens
+        self._strip = self._strip_token = opens
+        self._logprobs: list[TokenLogprob] = []
+        self._told = 0
         self._opening = True
         self._calling = False
         self._buffer = b""
@@ -81,13 +109,14 @@ class Reply:
         self._reported = 0
         self._last: _Chunk | None = None
         self._failed: CupolaError | None = None
+        self._stopped = False
 
     def receive(self, data: bytes, status: int = 200) -> list[Event]:
         """Read some bytes of the answer; the text in them."""
         if self._buffer:
             data = self._buffer + data
         if status != 200:
-            self._buffer, self._failed = data, _read_refusal(status, data)
+            self._buffer, self._failed = data, read_refusal(status, data)
             return []
         *events, self._buffer = data.split(_END)
         if len(self._buffer) > MAX_EVENT:
@@ -102,7 +131,11 @@ class Reply:
         if self._gathers:
             self._gather(chunks)
             return []
-        said = [self._read(chunk) for chunk in chunks]
+        said: list[Event | None] = []
+        for chunk in chunks:
+            said.append(self._read(chunk))
+            if self.is_stopped:
+                break
         return [event for event in said if event is not None]
 
     def end(self) -> Iterator[Event]:
@@ -115,6 +148,11 @@ class Reply:
             yield Failed(self._failed)
         else:
             yield from self._finish()
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a token has ended the answer; what the engine still says is not wanted."""
+        return self._stopped
 
     def find_retry(self) -> Generation | None:
         """The request to make instead, if a stop string cut a call: it may hold any text."""
@@ -148,18 +186,65 @@ class Reply:
         if self._opening and (chunk.tokens or chunk.content):
             self._opening = False
             self._calling = chunk.tokens[:1] == [self._call_token]
-        return self._say(chunk) if chunk.content else None
+        if self._stops and not self._stops.isdisjoint(chunk.tokens):
+            self._stop(chunk)
+        text = self._text(chunk) if self._says_special else chunk.content
+        logprobs = self._read_logprobs(chunk)
+        return self._say(text, logprobs, chunk) if text or logprobs else None
 
-    def _say(self, chunk: _Chunk) -> Event | None:
-        text = chunk.content
-        if self._strip:
+    def _stop(self, chunk: _Chunk) -> None:
+        """A token that ends the answer by the caller's wish."""
+        self._stopped = True
+        self._last = msgspec.structs.replace(chunk, stop=True, stop_type="token")
+
+    def _text(self, chunk: _Chunk) -> str:
+        """The text, and what control tokens say, which llama.cpp leaves out."""
+        special = [
+            self._vocabulary.tokens[t] for t in chunk.tokens if t in self._vocabulary.special
+        ]
+        end = self._vocabulary.end if chunk.stop and chunk.stop_type == "eos" else b""
+        return chunk.content + b"".join([*special, end]).decode(errors="replace")
+
+    def _read_logprobs(self, chunk: _Chunk) -> tuple[TokenLogprob, ...]:
+        """Of the chunk's token.
+
+        Of a character that takes several tokens llama.cpp tells the last only: it stands for all.
+        """
+        alternatives, places = self._request.logprobs, chunk.completion_probabilities
+        if alternatives is None or not places:
+            return ()
+        skipped = chunk.tokens_predicted - self._told - len(places)
+        self._told = chunk.tokens_predicted
+        told = [self._read_place(place, alternatives) for place in places]
+        if skipped > 0 and chunk.content:
+            text = chunk.content.encode()
+            told[0] = TokenLogprob(Candidate(text, told[0].chosen.logprob), told[0].alternatives)
+        return tuple(told)
+
+    def _read_place(self, place: _Place, alternatives: int) -> TokenLogprob:
+        likely = [self._candidate(one) for one in place.top_logprobs[:alternatives]]
+        chosen = self._candidate(place)
+        if self._strip_token:  # the space that is not the answer's is the first token's
+            chosen = Candidate(chosen.text.removeprefix(b" "), chosen.logprob)
+            likely = [Candidate(one.text.removeprefix(b" "), one.logprob) for one in likely]
+            self._strip_token = False
+        return TokenLogprob(chosen, tuple(likely))
+
+    def _candidate(self, likely: _Likely) -> Candidate:
+        return Candidate(self._vocabulary.tokens[likely.id], likely.logprob)
+
+    def _say(self, text: str, logprobs: tuple[TokenLogprob, ...], chunk: _Chunk) -> Event | None:
+        if self._strip and text:
             self._strip = False
             text = text.removeprefix(" ")
         if self._keeps_text:
             self._kept.append(text)
-        if not text or self._calling or not self._request.incremental:
+        if self._calling or not self._request.incremental:
+            self._logprobs += logprobs
             return None
-        delta = Delta(text, chunk.tokens_predicted - self._reported)
+        if not text and not logprobs:
+            return None
+        delta = Delta(text, chunk.tokens_predicted - self._reported, logprobs)
         self._reported = chunk.tokens_predicted
         return delta
 
@@ -183,9 +268,11 @@ class Reply:
         if self._calling and reason == "stop":
             yield from self._read_calls()
             reason = "tool_calls"
-        elif self._kept and not self._request.incremental and not self._calling:
+        elif (self._kept or self._logprobs) and not self._request.incremental and not self._calling:
             text = "".join(self._kept)
-            yield Delta(text.removeprefix(" ") if self._strip else text, usage.completion)
+            if self._strip:
+                text = text.removeprefix(" ")
+            yield Delta(text, usage.completion, tuple(self._logprobs))
         yield Finish(reason, usage)
 
     def _read_calls(self) -> list[Call]:
@@ -211,7 +298,8 @@ def _find_json_fault(text: str, constraint: JsonOutput) -> str | None:
     return None
 
 
-def _read_refusal(status: int, body: bytes) -> CupolaError:
+def read_refusal(status: int, body: bytes) -> CupolaError:
+    """What the engine's answer to a request that it did not take means."""
     try:
         error = _decode_chunk(body).error
     except msgspec.DecodeError:
@@ -221,15 +309,20 @@ def _read_refusal(status: int, body: bytes) -> CupolaError:
 
 def _explain(error: _Error) -> CupolaError:
     if error.type == "exceed_context_size_error":
-        return TooLong(
-            f"This model's maximum context length is {error.n_ctx} tokens. However, your messages "
-            f"resulted in {error.n_prompt_tokens} tokens. Please reduce their length.",
-            path=("messages",),
-            value=error.n_prompt_tokens,
-        )
+        return too_long(error.n_prompt_tokens, error.n_ctx)
     if error.code == 400:
         return Invalid(f"The engine refused the request: {error.message}")
     return _broken(f"The engine answered {error.code}: {error.message}")
+
+
+def too_long(tokens: int, context_length: int) -> TooLong:
+    """The prompt does not fit."""
+    return TooLong(
+        f"This model's maximum context length is {context_length} tokens. However, your messages "
+        f"resulted in {tokens} tokens. Please reduce their length.",
+        path=("messages",),
+        value=tokens,
+    )
 
 
 def _broken(private: str) -> EngineFailed:

@@ -15,6 +15,14 @@ class Vocabulary:
     """Tokens that no text may hold: all control tokens but those that end a reply."""
     control_texts: tuple[str, ...]
     tool_calls_token: int | None
+    tokens: tuple[bytes, ...]
+    """What each token says."""
+    special: frozenset[int]
+    """Tokens that llama.cpp leaves out of the text it sends."""
+    ends: frozenset[int]
+    """Tokens that end a reply."""
+    end: bytes
+    """What the token that ends a reply says."""
     longest_token: int
     """Bytes, at most: so a text has at least its length divided by this in tokens."""
     leading_space: bool
@@ -31,6 +39,10 @@ def read_vocabulary(header: Header) -> Vocabulary:
         bos=header.bos,
         banned=tuple(sorted(kept_out)),
         control_texts=tuple(control),
+        tokens=header.tokens,
+        special=frozenset([*control.values(), *header.unknown_ids]),
+        ends=header.end_ids,
+        end=header.eos[0].encode(errors="replace") if header.eos else b"",
         tool_calls_token=control.get("[TOOL_CALLS]"),
         longest_token=header.longest_token,
         leading_space=header.tokenizer == "llama",

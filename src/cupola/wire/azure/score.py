@@ -6,7 +6,7 @@ Parameters have names of their own here, and one that is not in `KNOWN` is dropp
 does: who still calls this route cannot be changed any more (decision 0010).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from copy import copy
 from typing import Any
 
@@ -16,7 +16,8 @@ from cupola.kit.errors import CupolaError, ExtraField, Malformed
 from cupola.wire.azure import errors
 from cupola.wire.azure.decode import decode as decode_chat
 from cupola.wire.canonical import ChatRequest
-from cupola.wire.fields import Field, Path, boolean, mapping, neutral, required
+from cupola.wire.completion import Head, Reply, Style
+from cupola.wire.fields import Field, Path, boolean, mapping, required
 from cupola.wire.refusal import Refusal
 
 KNOWN = frozenset(
@@ -30,34 +31,9 @@ RENAMED: Mapping[str, str] = {
     "eos_token_id": "stop_token_ids",
 }
 
-FIELDS: Mapping[str, Field] = {
-    "best_of": Field("", neutral(1), {"const": 1}),
-    "early_stopping": Field("", neutral(False), {"const": False}),
-    "ignore_eos": Field("", neutral(False), {"const": False}),
-    "length_penalty": Field("", neutral(1), {"const": 1}),
-    "skip_special_tokens": Field("", neutral(True), {"const": True}),
-    "use_beam_search": Field("", neutral(False), {"const": False}),
-}
-"""What a caller may say of parameters that no other dialect knows."""
-
 _DATA: Path = ("input_data",)
 _MESSAGES: Path = (*_DATA, "input_string")
 _PARAMETERS: Path = (*_DATA, "parameters")
-
-
-class _Said(msgspec.Struct):
-    content: str
-
-
-class _Choice(msgspec.Struct):
-    message: _Said
-
-
-class _Reply(msgspec.Struct):
-    choices: list[_Choice]
-
-
-_read_reply: Callable[[bytes], _Reply] = msgspec.json.Decoder(_Reply).decode
 
 
 def decode(body: Mapping[str, Any], fields: Mapping[str, Field]) -> ChatRequest:
@@ -83,9 +59,9 @@ def decode(body: Mapping[str, Any], fields: Mapping[str, Field]) -> ChatRequest:
     return decode_chat({"messages": messages, **named}, "pass-through", fields)
 
 
-def encode(reply: bytes) -> bytes:
-    """What is left of a chat completion here."""
-    return msgspec.json.encode({"output": _read_reply(reply).choices[0].message.content})
+def encode(head: Head, reply: Reply, style: Style) -> bytes:
+    """What is left of a chat completion here: the text of its first choice."""
+    return msgspec.json.encode({"output": reply.choices[0].text})
 
 
 def refuse(error: CupolaError) -> Refusal:

@@ -5,22 +5,19 @@ The safety switch has three spellings in Microsoft's and Mistral's documents; al
 
 from collections.abc import Mapping
 
-from cupola.wire.fields import Field, ignored, integer, neutral
-from cupola.wire.neutral import METADATA, PARALLEL, SAMPLING
+from cupola.wire import sampling
+from cupola.wire.fields import Field, boolean, ignored, integer, neutral
+from cupola.wire.sampling import METADATA, PARALLEL
 
-_SAFE = Field("", neutral(False, "false"), {"const": False})
+_SAFE = Field("safe_prompt", boolean, {"type": "boolean", "default": False})
 
 FIELDS: Mapping[str, Field] = {
-    **SAMPLING,
+    **sampling.FIELDS,
     "random_seed": Field("seed", integer(0), {"type": "integer", "minimum": 0}),
     "parallel_tool_calls": PARALLEL,
     "safe_prompt": _SAFE,
     "safe_mode": _SAFE,
     "safemode": _SAFE,
-    "min_tokens": Field("", neutral(0), {"const": 0}),
-    "top_k": Field("", neutral(0, -1), {"enum": [0, -1]}),
-    "repetition_penalty": Field("", neutral(1), {"const": 1}),
-    "ignore_eos": Field("", neutral(False), {"const": False}),
     "prompt_logprobs": Field("", neutral(False, 0), {"const": False}),
     "top_prompt_logprobs": Field("", neutral(0), {"const": 0}),
     "prompt_mode": Field("", neutral(), {"type": "null"}),

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 
+from cupola.wire import sampling
 from cupola.wire.chat import read_stream_options
 from cupola.wire.fields import Field, ignored, integer, neutral
-from cupola.wire.neutral import METADATA, PARALLEL, SAMPLING
+from cupola.wire.sampling import METADATA, PARALLEL
 
 FIELDS: Mapping[str, Field] = {
-    **SAMPLING,
+    **sampling.FIELDS,
     "max_completion_tokens": Field(
         "max_tokens", integer(0), {"type": "integer", "minimum": 0, "description": "max_tokens."}
     ),
@@ -24,7 +25,6 @@ FIELDS: Mapping[str, Field] = {
     "prompt_cache_retention": Field("", ignored, {"type": "string"}),
     "store": Field("", neutral(False), {"const": False}),
     "service_tier": Field("", neutral("auto", "default"), {"enum": ["auto", "default"]}),
-    "logit_bias": Field("", neutral({}), {"type": "object", "maxProperties": 0}),
     "modalities": Field("", neutral(["text"]), {"const": ["text"]}),
     "verbosity": Field("", neutral("medium"), {"const": "medium"}),
     "audio": Field("", neutral(), {"type": "null"}),

@@ -1,0 +1,87 @@
+"""What a checked request asks of engines: one generation or several, and what becomes of them."""
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from cupola.engines.port import Generation, Piece, Tokens, Verbatim
+from cupola.gateway.directory import Served
+from cupola.gateway.layout import Layout
+from cupola.gateway.prepare import render, sample
+from cupola.kit.errors import NotFound
+from cupola.wire.canonical import ChatRequest, Sampled, TextRequest
+
+_SUFFIX, _PREFIX = "[SUFFIX]", "[PREFIX]"
+
+
+class Plan(Struct, frozen=True):
+    """The generations of one request. Answers are numbered prompt by prompt."""
+
+    generations: tuple[Generation, ...]
+    echoes: tuple[str, ...]
+    """What each generation's answers begin with."""
+    answers: int
+    """How many answers all generations give together."""
+    per_prompt: int
+    """How many of them answer the same prompt, which is counted once."""
+    choices: int
+    """How many of those become choices: the likeliest."""
+
+
+def plan_chat(request: ChatRequest, served: Served, layout: Layout) -> Plan:
+    """The answers to a conversation."""
+    return _plan(request, [sample(request, served, render(request, layout))], [""])
+
+
+def plan_text(request: TextRequest, served: Served) -> Plan:
+    """The continuations of one text or several."""
+    generations = [
+        sample(request, served, _pieces(prompt, request.suffix, served))
+        for prompt in request.prompts
+    ]
+    echoes = [prompt if request.echo and type(prompt) is str else "" for prompt in request.prompts]
+    return _plan(request, generations, echoes)
+
+
+def _plan(request: Sampled, generations: list[Generation], echoes: list[str]) -> Plan:
+    searches = request.options is not None and request.options.use_beam_search
+    asked = request.best_of or request.n
+    times = 1 if searches else asked  # a search finds all its answers at once
+    per_prompt = request.n if searches else asked
+    return Plan(
+        generations=tuple([_vary(one, i) for one in generations for i in range(times)]),
+        echoes=tuple([echo for echo in echoes for _ in range(times)]),
+        answers=per_prompt * len(generations),
+        per_prompt=per_prompt,
+        choices=request.n,
+    )
+
+
+def _vary(generation: Generation, i: int) -> Generation:
+    """The same, but for its seed: equal seeds would give equal answers."""
+    if generation.seed is None or i == 0:
+        return generation
+    return replace(generation, seed=generation.seed + i)
+
+
+def _pieces(prompt: str | tuple[int, ...], suffix: str | None, served: Served) -> tuple[Piece, ...]:
+    """The prompt as it stands: control tokens in it count, for its author wrote all of it."""
+    if type(prompt) is tuple:
+        return (Tokens(prompt),)
+    assert type(prompt) is str
+    bos = served.profile.bos_token
+    if suffix is not None:
+        return (bos + _SUFFIX, Verbatim(suffix), _PREFIX, Verbatim(prompt))
+    return (prompt if bos and prompt.startswith(bos) else bos + prompt,)
+
+
+def can_fill(served: Served) -> bool:
+    """Whether the model was trained to fill in the middle."""
+    return {_SUFFIX, _PREFIX} <= served.profile.control_tokens.keys()
+
+
+def check_fill(served: Served) -> None:
+    """Raise that the model cannot fill in, if it cannot."""
+    if not can_fill(served):
+        raise NotFound(
+            f"The model {served.model} has no fill-in-the-middle: its vocabulary lacks {_SUFFIX}."
+        )
