@@ -78,11 +78,11 @@ def _is_of_texts(value: object) -> bool:
 def _rename(sent: Mapping[str, Any]) -> dict[str, Any]:
     parameters = {name: value for name, value in sent.items() if value is not None}
     named = {name: value for name, value in parameters.items() if name in KNOWN}
+    if isinstance(parameters.get("eos_token_id"), int):
+        parameters["eos_token_id"] = [parameters["eos_token_id"]]
     for theirs, ours in RENAMED.items():
         if theirs in parameters:
             named.setdefault(ours, parameters[theirs])
-    if isinstance(named.get("stop_token_ids"), int):
-        named["stop_token_ids"] = [named["stop_token_ids"]]
     if boolean(named.get("use_beam_search") or False, (*_PARAMETERS, "use_beam_search")):
         named |= {"temperature": 0, "best_of": 2}
     if not boolean(parameters.get("do_sample", True), (*_PARAMETERS, "do_sample")):
