@@ -10,28 +10,24 @@ from pathlib import Path
 from cupola.catalog.store import SHIPPED_ENTRIES, SHIPPED_WEIGHTS
 
 
-def stamp(entry: Path, weights_folder: Path) -> str:
-    """Rewrite the `[weights]` table of `entry`; a line that says what it holds now."""
-    text = entry.read_text("utf-8")
-    file = weights_folder / _find(text, "file")
-    content = file.read_bytes()
-    text = _replace(text, "size", str(len(content)))
-    text = _replace(text, "sha256", f'"{hashlib.sha256(content).hexdigest()}"')
+def stamp(entry: Path, weights: Path) -> str:
+    """Rewrite what `entry` says of the file `weights`; a line that says what it holds now."""
+    content = weights.read_bytes()
+    text, count = re.subn(
+        rf'^name = "{re.escape(weights.name)}"\nsize = .*\nsha256 = .*$',
+        f'name = "{weights.name}"\nsize = {len(content)}\n'
+        f'sha256 = "{hashlib.sha256(content).hexdigest()}"',
+        entry.read_text("utf-8"),
+        flags=re.MULTILINE,
+    )
+    if count != 1:
+        raise ValueError(f"{entry.name} must have name, size and sha256 of the file in this order.")
     entry.write_text(text, "utf-8")
-    return f"{entry.name}: {file.name}, {len(content):,} bytes"
-
-
-def _find(text: str, key: str) -> str:
-    found = re.search(rf'^{key} = "(.*)"$', text, re.MULTILINE)
-    if found is None:
-        raise ValueError(f"The entry has no line `{key} = ...`.")
-    return found[1]
-
-
-def _replace(text: str, key: str, value: str) -> str:
-    return re.sub(rf"^{key} = .*$", f"{key} = {value}", text, flags=re.MULTILINE)
+    return f"{entry.name}: {weights.name}, {len(content):,} bytes"
 
 
 if __name__ == "__main__":
-    for path in sorted(SHIPPED_ENTRIES.glob("*.toml")):
-        print(stamp(path, SHIPPED_WEIGHTS))
+    for weights in sorted(SHIPPED_WEIGHTS.glob("*.gguf")):
+        for entry in sorted(SHIPPED_ENTRIES.glob("*.toml")):
+            if f'"{weights.name}"' in entry.read_text("utf-8"):
+                print(stamp(entry, weights))

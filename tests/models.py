@@ -38,13 +38,21 @@ class Shape:
 
 
 def build_tiny_model(
-    path: Path, *, add_space_prefix: bool = False, shape: Shape | None = None
+    path: Path,
+    *,
+    add_space_prefix: bool = False,
+    tool_calls: bool = True,
+    shape: Shape | None = None,
 ) -> Path:
-    """Write a random llama-architecture model with Mistral's v3 control tokens to `path`."""
+    """Write a random llama-architecture model with Mistral's v3 control tokens to `path`.
+
+    Args:
+        tool_calls: False: without the token that opens calls, as in models before v3.
+    """
     shape = shape or Shape()
     writer = gguf.GGUFWriter(path, "llama")
     _add_sizes(writer, shape)
-    _add_vocabulary(writer, shape.vocabulary)
+    _add_vocabulary(writer, shape.vocabulary, tool_calls=tool_calls)
     writer.add_add_space_prefix(add_space_prefix)
     _add_tensors(writer, shape)
     writer.write_header_to_file()
@@ -69,10 +77,11 @@ def _add_sizes(writer: gguf.GGUFWriter, shape: Shape) -> None:
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
 
 
-def _add_vocabulary(writer: gguf.GGUFWriter, size: int) -> None:
+def _add_vocabulary(writer: gguf.GGUFWriter, size: int, *, tool_calls: bool) -> None:
     kind = gguf.TokenType
     tokens = [("<unk>", kind.UNKNOWN, 0.0)]
-    tokens += [(text, kind.CONTROL, 0.0) for text in CONTROL_TOKENS]
+    control = [t if tool_calls or t != "[TOOL_CALLS]" else "<unused>" for t in CONTROL_TOKENS]
+    tokens += [(text, kind.CONTROL, 0.0) for text in control]
     tokens += [(f"<0x{byte:02X}>", kind.BYTE, -1000.0) for byte in range(256)]
     printable = [_SPACE, *map(chr, range(33, 127))]
     tokens += [(char, kind.NORMAL, -float(rank)) for rank, char in enumerate(printable)]

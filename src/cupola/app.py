@@ -186,7 +186,7 @@ def _join(settings: Settings, state: State, endpoint: Endpoint, clock: Clock) ->
         provider=model.publisher,
         model_type=model.task,
         created=endpoint.created,
-        profile=replica.profile,
+        profile=state.catalog.complete(replica.profile, model),
         default_temperature=model.default_temperature,
         pool=supervisor,
     )

@@ -36,15 +36,32 @@ def test_models_as_json():
     assert list(shown[0]) == [
         *("name", "publisher", "collection", "summary", "task", "license", "languages"),
         *("context_length", "parameters", "capabilities", "engines", "default_temperature"),
-        *("weights_file", "weights_size", "weights_sha256"),
+        *("weights_file", "weights_size", "weights_sha256", "terms", "preview", "deployments"),
+        *("tool_syntax", "chat_template", "extra_parameters", "price_input", "price_output"),
+        *("architecture", "weights", "weights_path"),
     ]
     assert shown[0] == json.loads(invoke("models", "show", "Cupola-Pilot", "--json").output)
 
 
 def test_models_for_people():
-    """A table that names the included model."""
-    assert "Cupola-Pilot" in invoke("models", "list").output
+    """A table that names the included model, and says of each where its weights are."""
+    rows = invoke("models", "list").output
+
+    assert re.search(r"^Cupola-Pilot .* here$", rows, re.MULTILINE)
+    assert re.search(r"^Mistral-Nemo .* not on this machine$", rows, re.MULTILINE)
+    assert re.search(r"^Mistral-Large .* unknown .* closed$", rows, re.MULTILINE)
     assert "Apache-2.0" in invoke("models", "show", "Cupola-Pilot").output
+
+
+def test_own_weights_are_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A file in the home's folder, named as in the catalog, is all it takes."""
+    monkeypatch.setenv("CUPOLA_HOME", str(tmp_path))
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "Mistral-Nemo-Instruct-2407-Q8_0.gguf").touch()
+
+    shown = invoke("models", "show", "Mistral-Nemo").output
+    assert re.search(r"^On this machine .*Mistral-Nemo-Instruct-2407-Q8_0\.gguf$", shown, re.M)
+    assert "at least 8.1 GiB of memory" in shown
 
 
 def test_new_home_has_no_endpoint(tmp_path: Path):

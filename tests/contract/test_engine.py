@@ -42,8 +42,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_tiny_model(tmp_path_factory.mktemp("weights") / "tiny.gguf")
 
 
-@pytest.fixture
-def llamacpp(weights: Path, tmp_path: Path) -> Replica:
+def serve(weights: Path, tmp_path: Path) -> Replica:
     return LlamaCppReplica(
         weights,
         tmp_path / "run",
@@ -55,11 +54,37 @@ def llamacpp(weights: Path, tmp_path: Path) -> Replica:
 
 
 @pytest.fixture
+def llamacpp(weights: Path, tmp_path: Path) -> Replica:
+    return serve(weights, tmp_path)
+
+
+@pytest.fixture
+def llamacpp_spaced(tmp_path: Path) -> Replica:
+    """Mistral-7B v0.3's kind of vocabulary: its tokenizer adds spaces by itself."""
+    return serve(build_tiny_model(tmp_path / "spaced.gguf", add_space_prefix=True), tmp_path)
+
+
+@pytest.fixture
+def llamacpp_old(tmp_path: Path) -> Replica:
+    """Llama 2's and Mixtral's kind: it adds spaces, and no token opens calls."""
+    path = tmp_path / "old.gguf"
+    return serve(build_tiny_model(path, add_space_prefix=True, tool_calls=False), tmp_path)
+
+
+@pytest.fixture
+def llamacpp_untokened(tmp_path: Path) -> Replica:
+    """Llama 3's kind, as far as calls go: no token opens them."""
+    return serve(build_tiny_model(tmp_path / "untokened.gguf", tool_calls=False), tmp_path)
+
+
+@pytest.fixture
 def echo() -> Replica:
     return EchoReplica(context_length=CONTEXT, pause=0.001)
 
 
-@pytest.fixture(params=["echo", "llamacpp"])
+@pytest.fixture(
+    params=["echo", "llamacpp", "llamacpp_spaced", "llamacpp_old", "llamacpp_untokened"]
+)
 async def replica(request: pytest.FixtureRequest) -> AsyncIterator[Replica]:
     replica: Replica = request.getfixturevalue(request.param)
     await replica.start()

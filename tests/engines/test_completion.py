@@ -1,6 +1,7 @@
 """Bodies for llama.cpp, and its answers as events: conversations without an engine."""
 
 import json
+import re
 from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
@@ -38,6 +39,8 @@ VOCABULARY = Vocabulary(
     longest_token=10,
     leading_space=True,
     adds_space=False,
+    spaced=re.compile(r"(\[INST\]) $"),
+    spaced_inside=re.compile(r"(\[INST\]) (?=[^ ])"),
 )
 PLAIN = Generation(prompt=("<s>[INST] hi[/INST]",))
 JSON = Generation(prompt=PLAIN.prompt, constraint=JsonOutput({"type": "object"}))

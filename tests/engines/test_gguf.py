@@ -46,13 +46,6 @@ def test_profile_of_a_model_with_tools(weights: Path) -> None:
     assert profile(header, 10**6).context_length == 2048
 
 
-def test_profile_without_grammar(tmp_path: Path) -> None:
-    """On a vocabulary whose tokenizer adds spaces the engine ignores constraints, so says so."""
-    weights = build_tiny_model(tmp_path / "spaced.gguf", add_space_prefix=True)
-
-    assert not profile(read_header(weights)).grammar
-
-
 def _count(value: int) -> bytes:
     return struct.pack("<Q", value)
 

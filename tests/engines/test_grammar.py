@@ -8,7 +8,7 @@ from llguidance import LLMatcher, LLTokenizer
 
 from cupola.engines.grammar import write_grammar
 from cupola.engines.port import Constraint, JsonOutput, ToolOutput
-from cupola.kit.errors import Invalid, Unsupported
+from cupola.kit.errors import Invalid
 from cupola.wire.canonical import Tool
 
 TOKENIZER = LLTokenizer("byte")
@@ -150,10 +150,15 @@ def test_unusable_parameters(parameters: dict[str, Any]) -> None:
     assert caught.value.path == ("tools", 1, "function", "parameters")
 
 
-def test_model_without_tool_syntax() -> None:
-    """A model without the token of tool calls cannot be made to call."""
-    with pytest.raises(Unsupported):
-        write_grammar(ToolOutput((CITY,), "auto", True), tool_calls_token=None, leading_space=True)
+def test_model_without_the_token_calls_in_an_object() -> None:
+    """The reply is one call; a text may then not begin as one does."""
+    constraint = ToolOutput((Tool("f", parameters={"type": "object"}),), "auto", True)
+    grammar = write_grammar(constraint, tool_calls_token=None, leading_space=False)
+
+    assert "start: calls | reply" in grammar
+    assert "calls: call\n" in grammar
+    assert r'call_0: "{\"name\": \"f\", \"parameters\": " arguments_0 "}"' in grammar
+    assert r"reply: /\s*([^{\s](.|\n)*)?/" in grammar
 
 
 def test_white_space_is_not_the_callers_to_choose() -> None:

@@ -274,11 +274,15 @@ async def test_control_text_in_a_message_is_inert(replica: LlamaCppReplica) -> N
 async def test_tokenizer_that_adds_spaces(
     make: Callable[..., LlamaCppReplica], tmp_path: Path
 ) -> None:
-    """Such a tokenizer adds no space to a message that was set apart."""
+    """Such a tokenizer adds no space to a message that was set apart, and none to the layout's."""
     replica = make(build_tiny_model(tmp_path / "spaced.gguf", add_space_prefix=True))
     await replica.start()
 
-    assert 3 + len("[/INST]") == await count_prompt(
-        replica, "<s>[INST]", Verbatim("[/INST]"), "[/INST]"
-    )
+    apart = await count_prompt(replica, "<s>[INST] ", Verbatim("[/INST]"), "[/INST]")
+    tight = await count_prompt(replica, "<s>[INST]", Verbatim("[/INST]"), "[/INST]")
+    layout = await count_prompt(replica, "<s>[INST] hello[/INST]")
     await replica.stop()
+
+    assert 3 + len(" [/INST]") == apart
+    assert 3 + len("[/INST]") == tight
+    assert 3 + len(" hello") == layout

@@ -114,14 +114,13 @@ def test_fields_that_contradict(fields: dict[str, Any], path: tuple[str | int, .
 @pytest.mark.parametrize(
     ("fields", "lacking"),
     [
-        ({"tools": [TOOL]}, {"tool_calls_token": None}),
         ({"tools": [TOOL]}, {"grammar": False}),
         ({"response_format": {"type": "json_object"}}, {"grammar": False}),
         ({"store": True}, {}),
         ({"logprobs": True}, {"capabilities": frozenset()}),
         ({"top_k": 40}, {"capabilities": frozenset(["min_p"])}),
     ],
-    ids=["tools", "tools-by-grammar", "json", "store", "logprobs", "top_k"],
+    ids=["tools", "json", "store", "logprobs", "top_k"],
 )
 def test_what_a_model_lacks_is_refused(fields: dict[str, Any], lacking: dict[str, Any]):
     """By the name of the parameter, and with the value that was sent."""
@@ -130,15 +129,6 @@ def test_what_a_model_lacks_is_refused(fields: dict[str, Any], lacking: dict[str
     assert isinstance(refused, Unsupported)
     assert tuple(fields) == refused.path
     assert "Cupola-Pilot" in refused.public
-
-
-def test_calls_in_the_history_need_a_model_that_calls():
-    """Its template could only lose them."""
-    profile = replace(PROFILE, tool_calls_token=None)
-
-    refused = refusal(read(USER, calls("a"), result("a")), profile)
-    assert isinstance(refused, Unsupported)
-    assert ("messages", 1) == refused.path
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Against the replies of Microsoft's own managed-compute server, as far as they are known.
 
 Each case is what that server replies: a status, and the keys of its body. Ours is the same, or the
-case names what ours is instead and decision 0011 says why.
+case names what ours is instead and decision 0012 says why.
 """
 
 import re
@@ -28,7 +28,7 @@ from tests.gateway.fakes import (
     served,
 )
 
-DECISION = Path(__file__).parents[2] / "docs/decisions/0011-unlike-managed-compute.md"
+DECISION = Path(__file__).parents[2] / "docs/decisions/0012-unlike-managed-compute.md"
 CHAT: dict[str, Any] = {"messages": [{"role": "user", "content": "Hi"}]}
 TOOLS = {"tools": [{"type": "function", "function": {"name": "f", "description": "F."}}]}
 SCORE = {"input_data": {"input_string": CHAT["messages"], "parameters": {}}}
@@ -150,7 +150,7 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 async def test_replies_are_those_of_managed_compute(case: Case):
-    """Or those that decision 0011 puts in their place."""
+    """Or those that decision 0012 puts in their place."""
     response = await Caller(gateway_of(endpoint(case))).call(
         f"/endpoints/pilot{case.path}", case.body, headers=dict(case.headers)
     )

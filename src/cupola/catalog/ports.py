@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from cupola.catalog.model import FoundWeights, Model, Weights
+from cupola.catalog.files import FoundWeights, Weights
+from cupola.catalog.model import Model
 from cupola.ids import ModelName
 
 
@@ -12,17 +13,20 @@ class Entries(Protocol):
 
     - `find` returns None for a name that no entry has; names are compared exactly.
     - `list` is sorted by name.
+    - `find_template` returns the Jinja text that entries call by `name`, None if there is none.
     """
 
     def find(self, name: ModelName) -> Model | None: ...
 
     def list(self) -> Sequence[Model]: ...
 
+    def find_template(self, name: str) -> str | None: ...
+
 
 class Shelf(Protocol):
     """Where weights lie on this machine.
 
-    - `find` returns None if the file is nowhere; it does not look into it.
+    - `find` returns None unless all of the files are there; it does not look into them.
     """
 
     def find(self, weights: Weights) -> FoundWeights | None: ...

@@ -1,9 +1,12 @@
 """The verbs of the catalog: look models up, and locate their weights."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from cupola.catalog.model import FoundWeights, Model, describe_mismatch
+from cupola.catalog.files import Format, FoundWeights, describe_mismatch
+from cupola.catalog.model import Model
 from cupola.catalog.ports import Entries, Shelf
+from cupola.engines.port import Profile
 from cupola.ids import ModelName
 from cupola.kit.errors import NotFound, Unavailable
 
@@ -26,9 +29,29 @@ class Catalog:
             raise NotFound(f"The catalog has no model {name!r}. It has: {names}.")
         return model
 
+    def complete(self, profile: Profile, model: Model) -> Profile:
+        """`profile` with the catalog's chat template, if the model's file has none.
+
+        The file's own wins, because it came with these very weights.
+
+        Raises:
+            Unavailable: The entry names a template that is not there.
+        """
+        if profile.chat_template or model.chat_template is None:
+            return profile
+        template = self._entries.find_template(model.chat_template)
+        if template is None:
+            raise Unavailable(
+                f"The chat template of {model.name} ({model.chat_template}) is missing."
+            )
+        return replace(profile, chat_template=template)
+
     def find_weights(self, model: Model) -> FoundWeights | None:
-        """Where the weights lie, whole or not."""
-        return self._shelf.find(model.weights)
+        """Where the weights for `llamacpp` lie, whole or not; the preferred ones if several do."""
+        for weights in model.weights:
+            if weights.format is Format.GGUF and (found := self._shelf.find(weights)):
+                return found
+        return None
 
     def get_weights(self, model: Model) -> FoundWeights:
         """Weights that may be loaded.
@@ -37,14 +60,26 @@ class Catalog:
         the checksum is `cupola doctor`'s, because it takes a second for each gigabyte.
 
         Raises:
-            Unavailable: They are missing, or not whole.
+            Unavailable: They are not here, or not whole.
         """
         found = self.find_weights(model)
         if found is None:
-            raise Unavailable(f"The weights of {model.name} ({model.weights.file}) are missing.")
-        if not found.own and (fault := describe_mismatch(model.weights, _size(found))):
+            raise Unavailable(_describe_absence(model))
+        if not found.own and (fault := describe_mismatch(found.file, _size(found))):
             raise Unavailable(f"The weights of {model.name} are damaged: {fault}.")
         return found
+
+
+def _describe_absence(model: Model) -> str:
+    names = [w.describe() for w in model.weights if w.format is Format.GGUF]
+    if names:
+        return (
+            f"The weights of {model.name} are not on this machine. Put one of these into the "
+            f"home's models folder: {', '.join(names)}."
+        )
+    if model.weights:
+        return f"{model.name} has no weights that llama.cpp could run."
+    return f"The weights of {model.name} are closed: only its publisher can run it."
 
 
 def _size(found: FoundWeights) -> int:

@@ -11,8 +11,9 @@ from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 
-from cupola.app import open_catalog
-from cupola.catalog.model import FoundWeights, Model, describe_mismatch
+from cupola.app import FIRST_MODEL, open_catalog
+from cupola.catalog.files import FoundWeights, describe_mismatch
+from cupola.catalog.model import Model
 from cupola.catalog.service import Catalog
 from cupola.engines.gguf import BadModelFile, read_header
 from cupola.home import Home
@@ -54,7 +55,7 @@ def run_checks(settings: Settings) -> Iterator[Finding]:
     yield _check_disk(home.folder)
     yield _check_home(home)
     for model in catalog.list_models():
-        yield _check_weights(catalog, model)
+        yield from _check_weights(catalog, model)
     yield _check_port(settings, home)
 
 
@@ -118,29 +119,33 @@ def _check_home(home: Home) -> Finding:
     return Finding(Level.OK, "home", f"{home.folder}")
 
 
-def _check_weights(catalog: Catalog, model: Model) -> Finding:
+def _check_weights(catalog: Catalog, model: Model) -> Iterator[Finding]:
+    """Most models' weights are elsewhere, and nothing is said of them; the first must be here."""
     found = catalog.find_weights(model)
     if found is None:
-        mend = f"Get {model.weights.file} with a fresh clone, or put it into the home's models."
-        return Finding(Level.FAIL, "model", f"{model.name}: {model.weights.file} is missing", mend)
-    fault = _find_fault(model, found)
-    if fault:
+        if model.name == FIRST_MODEL:
+            name = model.weights[0].describe()
+            mend = f"Get {name} with a fresh clone, or put it into the home's models."
+            yield Finding(Level.FAIL, "model", f"{model.name}: {name} is missing", mend)
+        return
+    if fault := _find_fault(found):
         mend = f"Replace {found.path}."
-        return Finding(Level.FAIL, "model", f"{model.name}: {fault}", mend)
+        yield Finding(Level.FAIL, "model", f"{model.name}: {fault}", mend)
+        return
     origin = "your own weights" if found.own else "as shipped"
-    return Finding(Level.OK, "model", f"{model.name}: {found.path} ({origin})")
+    yield Finding(Level.OK, "model", f"{model.name}: {found.path} ({origin})")
 
 
-def _find_fault(model: Model, found: FoundWeights) -> str | None:
+def _find_fault(found: FoundWeights) -> str | None:
     try:
         read_header(found.path)
     except BadModelFile as error:
         return error.public
     if found.own:
         return None
-    if fault := describe_mismatch(model.weights, found.path.stat().st_size):
+    if fault := describe_mismatch(found.file, found.path.stat().st_size):
         return fault
-    if _checksum(found.path) != model.weights.sha256:
+    if found.file.sha256 is not None and _checksum(found.path) != found.file.sha256:
         return "the checksum is not the catalog's"
     return None
 

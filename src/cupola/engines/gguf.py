@@ -55,7 +55,6 @@ def read_header(path: Path) -> Header:
 def profile(header: Header, context_length: int | None = None) -> Profile:
     """What the gateway must know of the model, served with at most `context_length` tokens."""
     longest = header.context_length
-    spaced = header.tokenizer == "llama" and header.add_space_prefix
     return Profile(
         context_length=min(context_length or longest, longest),
         chat_template=header.chat_template,
@@ -63,7 +62,7 @@ def profile(header: Header, context_length: int | None = None) -> Profile:
         eos_token=header.eos[0] if header.eos else "",
         control_tokens=header.control_tokens,
         tool_calls_token=header.control_tokens.get("[TOOL_CALLS]"),
-        grammar=not spaced,  # llguidance is silently off on such vocabularies
+        grammar=True,
     )
 
 

@@ -26,7 +26,7 @@ class Profile:
     control_tokens: Mapping[str, int]
     """Text of each control token -> its id. Such text in a message must stay inert."""
     tool_calls_token: int | None
-    """Id of the token that opens Mistral's tool calls; None: the model has no tool syntax."""
+    """Id of the token that opens Mistral's tool calls; None: a reply is a call, or is not."""
     grammar: bool
     """Whether the engine can constrain this model's output (JSON, tool calls)."""
     engine: str = ""

@@ -35,8 +35,10 @@ def write_schema(schema: Mapping[str, Any], *, path: tuple[str | int, ...]) -> s
     Raises:
         Invalid: the decoder cannot enforce it; `path` says where in the request it stands.
     """
+    if reason := find_size_fault(schema):
+        raise Invalid(f"The JSON schema cannot be enforced: {reason}.", path=path)
     text = msgspec.json.encode({**schema, "x-guidance": _WHITE_SPACE}).decode()
-    if reason := _find_size_fault(schema, text) or _find_fault(text):
+    if reason := _find_fault(text):
         raise Invalid(f"The JSON schema cannot be enforced: {reason}.", path=path)
     return text
 
@@ -67,12 +69,13 @@ def _close_nested(schema: Any) -> Any:
     return schema
 
 
-def _find_size_fault(schema: Mapping[str, Any], text: str) -> str | None:
-    if len(text) > MAX_SCHEMA:
-        return f"it is longer than {MAX_SCHEMA} bytes"
+def find_size_fault(schema: Mapping[str, Any]) -> str | None:
+    """Why compiling `schema` could take too long, or None."""
     keys = list(_iter_keys(schema))
     if any(depth > MAX_DEPTH for _, depth in keys):
         return f"it is nested deeper than {MAX_DEPTH} levels"
+    if len(msgspec.json.encode(schema)) > MAX_SCHEMA:
+        return f"it is longer than {MAX_SCHEMA} bytes"
     names = [key for key, _ in keys]
     joined = "allOf" in names or "$ref" in names
     if joined and names.count("pattern") + names.count("format") > MAX_JOINED_PATTERNS:

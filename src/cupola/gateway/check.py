@@ -75,17 +75,15 @@ def _check_messages(messages: Sequence[Message], profile: Profile) -> None:
     pending: set[str] = set()
     for i, message in enumerate(messages):
         if message.role == "tool" or message.tool_calls or pending:
-            pending = _check_exchange(message, i, pending, profile)
+            pending = _check_exchange(message, i, pending)
         if message.prefix and i + 1 < len(messages):
             raise Invalid("Only the last message may have a prefix.", path=("messages", i))
     _check_last(messages, pending)
 
 
-def _check_exchange(message: Message, i: int, pending: set[str], profile: Profile) -> set[str]:
+def _check_exchange(message: Message, i: int, pending: set[str]) -> set[str]:
     """The calls that still wait for their results after `message`."""
     path = ("messages", i)
-    if profile.tool_calls_token is None:
-        raise Unsupported("This model does not know tool calls.", path=path, value=message.role)
     if message.role == "tool":
         return _answer(message, path, pending)
     if pending:
@@ -136,7 +134,7 @@ def _check_last(messages: Sequence[Message], pending: set[str]) -> None:
 
 def _check_tools(request: ChatRequest, served: Served) -> None:
     profile = served.profile
-    if request.tools and (profile.tool_calls_token is None or not profile.grammar):
+    if request.tools and not profile.grammar:
         raise Unsupported(f"The model {served.model} cannot call tools.", path=("tools",))
     names: set[str] = set()
     for i, tool in enumerate(request.tools):

@@ -2,7 +2,8 @@
 
 Templates come with model files, so they run in Jinja's sandbox, with what the transformers library
 offers them: `raise_exception`, `strftime_now`, `tojson` that leaves characters as they are, loop
-controls, and lines trimmed as it trims them.
+controls, and lines trimmed as it trims them. The catalog's own templates have two filters more:
+`json_or_text` and `by_id`.
 """
 
 import json
@@ -43,6 +44,7 @@ class Layout:
         # Copied for each rendering: 2 microseconds for a dict, 10 for Jinja's ChainMap.
         self._template.globals = dict(self._template.globals)
         self.folds_system = not self._takes_system()
+        self.takes_tools = self._takes_tools()
 
     def render(
         self, turns: Sequence[Turn], tools: Sequence[Mapping[str, Any]] | None, *, opening: bool
@@ -74,6 +76,15 @@ class Layout:
         except Invalid:
             return False
 
+    def _takes_tools(self) -> bool:
+        """Whether a tool reaches the prompt; models without a form for calls lack it."""
+        tool = {"name": _PROBE, "description": "", "parameters": {"type": "object"}}
+        tools = [{"type": "function", "function": tool}]
+        try:
+            return _PROBE in self.render([{"role": "user", "content": "Hi"}], tools, opening=True)
+        except Invalid:
+            return False
+
 
 class _Sandbox(ImmutableSandboxedEnvironment):
     """Jinja's sandbox, quicker for the objects that templates themselves make.
@@ -101,6 +112,8 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 def _environment(clock: Clock) -> _Sandbox:
     sandbox = _Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
     sandbox.filters["tojson"] = _to_json
+    sandbox.filters["json_or_text"] = _json_or_text
+    sandbox.filters["by_id"] = _by_id
     sandbox.globals["raise_exception"] = _raise_exception
     sandbox.globals["strftime_now"] = lambda form: datetime.fromtimestamp(
         clock.now(), UTC
@@ -123,6 +136,24 @@ def _to_json(
         separators=separators,
         sort_keys=sort_keys,
     )
+
+
+def _json_or_text(text: str) -> str:
+    """`text` as a JSON value: itself if it is one, otherwise a string.
+
+    It stays as it was written, because its escapes, once decoded, could be a control token's text
+    that nobody searched for.
+    """
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return _to_json(text)
+    return text.strip()
+
+
+def _by_id(calls: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Calls by their ids; a template that searched them would take quadratic time."""
+    return {call["id"]: call for call in calls}
 
 
 def _raise_exception(message: str) -> NoReturn:

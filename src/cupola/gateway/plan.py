@@ -29,6 +29,10 @@ class Plan(Struct, frozen=True):
 
 def plan_chat(request: ChatRequest, served: Served, layout: Layout) -> Plan:
     """The answers to a conversation."""
+    if not served.profile.chat_template:
+        raise NotFound(
+            f"The model {served.model} continues texts and has no chat: call /completions."
+        )
     return _plan(request, [sample(request, served, render(request, layout))], [""])
 
 

@@ -14,6 +14,7 @@ from cupola.gateway.directory import Served
 from cupola.gateway.inert import ControlText, StandIns
 from cupola.gateway.layout import Layout
 from cupola.gateway.safe_prompt import with_safe_prompt
+from cupola.gateway.tool_prompt import explain_tools, uses_tools
 from cupola.kit.clock import Clock
 from cupola.kit.errors import Invalid
 from cupola.wire.canonical import ChatRequest, Message, ResponseFormat, Sampled, Tool
@@ -98,14 +99,17 @@ def render(request: ChatRequest, layout: Layout) -> tuple[Piece, ...]:
     messages = request.messages
     if request.safe_prompt:
         messages = with_safe_prompt(messages)
+    tools = request.tools
+    if not layout.takes_tools and (tools or uses_tools(messages)):
+        messages, tools = explain_tools(messages, tools), ()
     if layout.folds_system and any(message.role == "system" for message in messages):
         messages = _fold_system(messages)
     turns = [_turn(message) for message in messages]
-    tools = [_shown(tool) for tool in request.tools] or None
+    shown = [_shown(tool) for tool in tools] or None
     continues = messages[-1].prefix
-    if continues or _holds_control_text(turns, tools, layout.control):
-        return _render_protected(turns, tools, layout, continues=continues)
-    return (layout.render(turns, tools, opening=True),)
+    if continues or _holds_control_text(turns, shown, layout.control):
+        return _render_protected(turns, shown, layout, continues=continues)
+    return (layout.render(turns, shown, opening=True),)
 
 
 def _holds_control_text(

@@ -11,11 +11,12 @@ remains is that a token of the prompt, once repeated, pays no presence penalty.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
+from cupola.engines.gbnf_reply import write_gbnf
 from cupola.engines.grammar import write_grammar
 from cupola.engines.llamacpp.vocabulary import Vocabulary
 from cupola.engines.port import Generation, Piece, Tokens, ToolOutput, Verbatim
@@ -40,6 +41,8 @@ _SEEDS: Final = 2**32 - 1
 """This very number means "random" to llama.cpp."""
 
 
+_LONGEST_END: Final = 256
+"""Characters: more than any control token has."""
 _NO_OPTIONS: Final = Options()
 
 
@@ -125,7 +128,8 @@ class CompletionWriter:
         constraint = request.constraint
         if constraint is None:
             return None
-        grammar = write_grammar(
+        write = write_gbnf if self._vocabulary.adds_space else write_grammar
+        grammar = write(
             constraint,
             tool_calls_token=self._vocabulary.tool_calls_token,
             leading_space=self._vocabulary.leading_space,
@@ -223,12 +227,33 @@ def _length(piece: Piece, vocabulary: Vocabulary) -> int:
 
 
 def begin_prompt(pieces: tuple[Piece, ...], vocabulary: Vocabulary) -> list[Piece | int]:
-    """The pieces, the first token as its id: llama.cpp puts another one before a text."""
+    """The pieces, the first token as its id: llama.cpp puts another one before a text.
+
+    Where the tokenizer puts a space after control tokens by itself, the layout's own is dropped.
+    """
+    if vocabulary.adds_space:
+        pieces = tuple(_drop_doubled(pieces, vocabulary))
     first, bos = pieces[0], vocabulary.bos
     if bos is None or not isinstance(first, str) or not first.startswith(bos[0]):
         return list(pieces)
     rest = first[len(bos[0]) :]
     return [bos[1], *([rest] if rest else []), *pieces[1:]]
+
+
+def _drop_doubled(pieces: tuple[Piece, ...], vocabulary: Vocabulary) -> Iterator[Piece]:
+    """A space right after a control token goes; before a text apart, it becomes that text's."""
+    moved = ""
+    for i, piece in enumerate(pieces):
+        if isinstance(piece, Verbatim):
+            yield Verbatim(moved + piece.text)
+            moved = ""
+        elif isinstance(piece, str):
+            followed = isinstance(pieces[i + 1] if i + 1 < len(pieces) else None, Verbatim)
+            if followed and vocabulary.spaced.search(piece[-_LONGEST_END:]):
+                piece, moved = piece[:-1], " "
+            yield vocabulary.spaced_inside.sub(r"\1", piece)
+        else:
+            yield piece
 
 
 def opens_reply(pieces: tuple[Piece, ...], vocabulary: Vocabulary) -> bool:

@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Struct
 
 from cupola.engines.llamacpp.vocabulary import Vocabulary
-from cupola.engines.port import Generation, JsonOutput, ToolOutput
+from cupola.engines.port import Constraint, Generation, JsonOutput, ToolOutput
 from cupola.kit.errors import CupolaError, EngineFailed, Invalid, TooLong
 from cupola.wire.canonical import (
     Call,
@@ -74,9 +74,15 @@ class _WrittenCall(Struct):
     arguments: msgspec.Raw
 
 
+class _ObjectCall(Struct, forbid_unknown_fields=True):
+    name: str
+    parameters: msgspec.Raw
+
+
 _decode_chunk = msgspec.json.Decoder(_Chunk).decode
 _decode_chunks = msgspec.json.Decoder(list[_Chunk]).decode
 _decode_calls = msgspec.json.Decoder(list[_WrittenCall]).decode
+_decode_object = msgspec.json.Decoder(_ObjectCall).decode
 
 
 class Reply:
@@ -94,6 +100,10 @@ class Reply:
         calls = isinstance(constraint, ToolOutput)
         self._vocabulary = vocabulary
         self._call_token = vocabulary.tool_calls_token if calls else None
+        # Without such a token the first character tells, if the text may not be an object as well.
+        self._held = False
+        self._undecided = calls and self._call_token is None
+        self._tells_late = self._undecided and constraint_content(constraint) is not None
         self._keeps_text = constraint is not None or not request.incremental
         plain = constraint is None and options is None and request.logprobs is None
         self._gathers = plain and not request.incremental
@@ -142,6 +152,8 @@ class Reply:
         """What ends the answer: calls and how it finished, or why it failed."""
         if self._failed is None and self._last is None:
             self._failed = _broken("The answer ended early.")
+        if self._tells_late:
+            self._calling = bool(self._read_calls())
         if self._failed is None and (fault := self._find_fault()):
             self._failed = _broken(fault)
         if self._failed is not None:
@@ -186,11 +198,18 @@ class Reply:
         if self._opening and (chunk.tokens or chunk.content):
             self._opening = False
             self._calling = chunk.tokens[:1] == [self._call_token]
+        if self._undecided and not self._tells_late:
+            self._decide(chunk.content)
         if self._stops and not self._stops.isdisjoint(chunk.tokens):
             self._stop(chunk)
         text = self._text(chunk) if self._says_special else chunk.content
         logprobs = self._read_logprobs(chunk)
         return self._say(text, logprobs, chunk) if text or logprobs else None
+
+    def _decide(self, text: str) -> None:
+        if begun := "".join([*self._kept, text]).lstrip():
+            self._undecided = False
+            self._calling = begun.startswith("{")
 
     def _stop(self, chunk: _Chunk) -> None:
         """A token that ends the answer by the caller's wish."""
@@ -239,9 +258,14 @@ class Reply:
             text = text.removeprefix(" ")
         if self._keeps_text:
             self._kept.append(text)
-        if self._calling or not self._request.incremental:
+        if self._undecided:
+            self._held = True
+        if self._calling or self._undecided or not self._request.incremental:
             self._logprobs += logprobs
             return None
+        if self._held:  # until it was known to be no call
+            text, logprobs = "".join(self._kept), (*self._logprobs, *logprobs)
+            self._held = False
         if not text and not logprobs:
             return None
         delta = Delta(text, chunk.tokens_predicted - self._reported, logprobs)
@@ -268,24 +292,40 @@ class Reply:
         if self._calling and reason == "stop":
             yield from self._read_calls()
             reason = "tool_calls"
-        elif (self._kept or self._logprobs) and not self._request.incremental and not self._calling:
+        elif (self._kept or self._logprobs) and self._is_held and not self._calling:
             text = "".join(self._kept)
             if self._strip:
                 text = text.removeprefix(" ")
             yield Delta(text, usage.completion, tuple(self._logprobs))
         yield Finish(reason, usage)
 
+    @property
+    def _is_held(self) -> bool:
+        """Whether the text has not been said yet."""
+        return self._undecided or not self._request.incremental
+
     def _read_calls(self) -> list[Call]:
         """The calls; none if the text is not of their form, or names a function not offered."""
         constraint = self._request.constraint
         offered = {t.name for t in constraint.tools} if isinstance(constraint, ToolOutput) else ()
         try:
-            written = _decode_calls("".join(self._kept))
+            written = self._decode_calls("".join(self._kept))
         except msgspec.DecodeError:
             return []
         if not all(call.name in offered for call in written):
             return []
         return [Call(call.name, bytes(call.arguments).decode()) for call in written]
+
+    def _decode_calls(self, text: str) -> list[_WrittenCall]:
+        if self._call_token is not None:
+            return _decode_calls(text)
+        call = _decode_object(text)
+        return [_WrittenCall(call.name, call.parameters)]
+
+
+def constraint_content(constraint: Constraint | None) -> JsonOutput | None:
+    """What text beside calls must be."""
+    return constraint.content if isinstance(constraint, ToolOutput) else None
 
 
 def _find_json_fault(text: str, constraint: JsonOutput) -> str | None:

@@ -1,5 +1,6 @@
 """What must be known of a model's tokens to ask llama.cpp for a completion and to read it."""
 
+import re
 from dataclasses import dataclass
 
 from cupola.engines.gguf import Header
@@ -29,11 +30,16 @@ class Vocabulary:
     """SentencePiece: after a control token, text begins with one space that is not the text's."""
     adds_space: bool
     """The tokenizer puts that space before every piece of prompt by itself."""
+    spaced: re.Pattern[str]
+    """A control token and a space, at the end of a text."""
+    spaced_inside: re.Pattern[str]
+    """The same, with more text behind it."""
 
 
 def read_vocabulary(header: Header) -> Vocabulary:
     """The vocabulary of the model whose file begins with `header`."""
     control = header.control_tokens
+    names = "|".join(map(re.escape, sorted(control, key=len, reverse=True))) or "(?!)"
     kept_out = {*control.values(), *header.unknown_ids} - header.end_ids
     return Vocabulary(
         bos=header.bos,
@@ -47,4 +53,6 @@ def read_vocabulary(header: Header) -> Vocabulary:
         longest_token=header.longest_token,
         leading_space=header.tokenizer == "llama",
         adds_space=header.tokenizer == "llama" and header.add_space_prefix,
+        spaced=re.compile(f"({names}) $"),
+        spaced_inside=re.compile(f"({names}) (?=[^ ])"),
     )

@@ -3,7 +3,7 @@
     {"input_data": {"input_string": [messages], "parameters": {...}}}  ->  {"output": "text"}
 
 Parameters have names of their own here, and one that is not in `KNOWN` is dropped, as the original
-does: who still calls this route cannot be changed any more (decision 0010).
+does: who still calls this route cannot be changed any more (decision 0011).
 """
 
 from collections.abc import Mapping
