@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cupola.gateway.address import DEPLOYMENT, ENDPOINT, MODEL_PREFIXES
 from cupola.kit.errors import Kind
 
 ROOT = Path(__file__).parent.parent
@@ -20,6 +21,17 @@ def test_every_kind_of_error_is_documented():
     tables = [import_module(f"cupola.wire.{dialect}.errors").TABLE for dialect in DIALECTS]
 
     assert rows == [(kind.value, *(str(table[kind][0]) for table in tables)) for kind in Kind]
+
+
+def test_every_address_is_documented():
+    """docs/reference/addresses.md has each path of an endpoint, and none besides."""
+    text = (ROOT / "docs/reference/addresses.md").read_text("utf-8")
+    rows = re.findall(r"^\| ((?:`/[^`]+`(?:, )?)+) \| (?:GET|POST)", text, re.MULTILINE)
+    paths = {f"/{path}" for path in ENDPOINT if path}
+    paths |= {f"/openai/deployments/NAME/{path}" for path in DEPLOYMENT}
+    paths |= {f"/{prefix}ID" for prefix in MODEL_PREFIXES}
+
+    assert sorted(paths) == sorted(re.findall(r"`(/[^`]+)`", " ".join(rows)))
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

@@ -31,6 +31,7 @@ from cupola.deployments.service import Endpoints
 from cupola.deployments.store import SqlEndpoints
 from cupola.engines.llamacpp.replica import LlamaCppReplica
 from cupola.gateway.app import Gateway
+from cupola.gateway.compatibility import Compatibility
 from cupola.gateway.directory import Directory, Served, Snapshot
 from cupola.gateway.limits import Limits
 from cupola.home import Home, RunningServer, write_whole
@@ -127,6 +128,7 @@ async def serve(
             state.keys.digest,
             clock,
             Limits(body_bytes=settings.max_body, body_seconds=settings.body_timeout),
+            _choose_compatibility(settings),
         )
         server = Server(gateway, socket)
         note = RunningServer(os.getpid(), url_of(socket), __version__)
@@ -139,6 +141,15 @@ async def serve(
         _log.info("Cupola %s listens at %s.", __version__, note.url)
         await stopping.wait()
         _log.info("Cupola stops.")
+
+
+def _choose_compatibility(settings: Settings) -> Compatibility:
+    return Compatibility(
+        endpoint_domain=settings.endpoint_domain,
+        extra_parameters=settings.extra_parameters,
+        header_aliases=settings.extra_parameters_aliases,
+        model_error_status=settings.model_error_status,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ its default. docs/reference/settings.md describes each; a test compares the two.
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from cupola.kit.errors import Invalid
 
 PREFIX = "CUPOLA_"
+_DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 _KIB = 1024
 _MIB = 1024 * _KIB
 _BYTES_A_THREAD = 64 * _MIB
@@ -52,6 +54,23 @@ class Settings(BaseSettings):
     """Threads of one engine; 0 takes what suits the model, at most the cores it may use."""
     engine_context: int = Field(default=0, ge=0)
     """Tokens of prompt and completion in one slot; 0 takes the model's own length."""
+
+    endpoint_domain: str = ""
+    """The domain at which `NAME.DOMAIN` and `NAME.REGION.DOMAIN` are endpoints; empty: none is."""
+    extra_parameters: Literal["error", "drop", "pass-through"] = "error"
+    """What becomes of unknown fields on the Azure routes if no header says so."""
+    extra_parameters_aliases: bool = False
+    """Whether the headers `extra-params` and `unknown-parameters` count as `extra-parameters`."""
+    model_error_status: Literal["direct", "424"] = "direct"
+    """The status of what a model refuses or fails at: its own, or 424 as of managed endpoints."""
+
+    @field_validator("endpoint_domain")
+    @classmethod
+    def _normalise_domain(cls, domain: str) -> str:
+        domain = domain.strip(".").lower()
+        if domain and not _DOMAIN.fullmatch(domain):
+            raise ValueError("should be a domain name without scheme and port, as example.com")
+        return domain
 
     @field_validator("home")
     @classmethod

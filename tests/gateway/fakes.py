@@ -11,6 +11,7 @@ import msgspec
 
 from cupola.engines.port import CAPABILITIES, Generation, Profile, Replica, ReplicaState
 from cupola.gateway.app import Gateway
+from cupola.gateway.compatibility import SERVICE, Compatibility
 from cupola.gateway.directory import Directory, Served, Snapshot
 from cupola.gateway.limits import Limits
 from cupola.http.asgi import EXTENSION
@@ -201,7 +202,9 @@ def served(pool: FixedPool, name: str = "pilot", model: str = "Cupola-Pilot") ->
     )
 
 
-def gateway_of(*endpoints: Served, limits: Limits | None = None) -> Gateway:
+def gateway_of(
+    *endpoints: Served, limits: Limits | None = None, compatibility: Compatibility = SERVICE
+) -> Gateway:
     """A gateway whose one key may call all `endpoints`; another key calls one of its own."""
     names = frozenset(one.endpoint for one in endpoints)
     foreign = served(FixedPool([]), "foreign", "Other")
@@ -209,10 +212,14 @@ def gateway_of(*endpoints: Served, limits: Limits | None = None) -> Gateway:
         endpoints={one.endpoint: one for one in (*endpoints, foreign)},
         keys={digest(KEY): names, digest(OTHER_KEY): frozenset([foreign.endpoint])},
     )
-    return Gateway(Directory(snapshot), digest, FakeClock(), limits or Limits())
+    return Gateway(Directory(snapshot), digest, FakeClock(), limits or Limits(), compatibility)
 
 
-def caller_of(script: Script, **limits: Any) -> tuple[Caller, ScriptedReplica]:
+def caller_of(
+    script: Script, compatibility: Compatibility = SERVICE, **limits: Any
+) -> tuple[Caller, ScriptedReplica]:
     """A caller of a gateway with one endpoint, `pilot`, and its replica."""
     replica = ScriptedReplica(script)
-    return Caller(gateway_of(served(FixedPool([replica])), limits=Limits(**limits))), replica
+    pilot = served(FixedPool([replica]))
+    gateway = gateway_of(pilot, limits=Limits(**limits), compatibility=compatibility)
+    return Caller(gateway), replica

@@ -22,6 +22,7 @@ from mistralai.client.errors import HTTPValidationError
 
 from cupola.engines.echo import EchoReplica
 from cupola.engines.port import Replica
+from cupola.gateway.compatibility import SERVICE, Compatibility
 from cupola.http.server import Server, listen, url_of
 from cupola.kit.errors import EngineFailed
 from cupola.wire.canonical import Delta, Failed
@@ -44,10 +45,10 @@ TOOL: Any = {
 
 
 @asynccontextmanager
-async def endpoint(replica: Replica) -> AsyncIterator[str]:
+async def endpoint(replica: Replica, compatibility: Compatibility = SERVICE) -> AsyncIterator[str]:
     """The URL of an endpoint on a port of its own."""
     await replica.start()
-    gateway = gateway_of(served(FixedPool([replica])))
+    gateway = gateway_of(served(FixedPool([replica])), compatibility=compatibility)
     with listen("127.0.0.1", 0) as socket:
         socket.listen()  # so that callers queue until the server takes them
         server = Server(gateway, socket)

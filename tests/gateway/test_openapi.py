@@ -1,10 +1,15 @@
 """The document and the page say what is there, no more and no less."""
 
 import re
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import Any
 
+import msgspec
 import pytest
+from jsonschema import Draft202012Validator
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
 
 from cupola.gateway.address import resolve
 from cupola.gateway.openapi import describe_endpoint
@@ -21,22 +26,61 @@ def document() -> dict[str, Any]:
     return describe_endpoint(served(FixedPool([])), "http://localhost:8100/endpoints/pilot")
 
 
+def fill(path: str) -> str:
+    """`path` at the endpoint, with a value for each of its parameters."""
+    return PILOT + path.format(id="Cupola-Pilot", deployment="pilot")
+
+
+def fits(document: dict[str, Any], name: str) -> Draft202012Validator:
+    """What says whether a value is of the document's schema `name`."""
+    resource = DRAFT202012.create_resource(document)
+    registry: Registry[Any] = Registry().with_resource("urn:document", resource)
+    reference = {"$ref": f"urn:document#/components/schemas/{name}"}
+    return Draft202012Validator(reference, registry=registry)
+
+
+def test_every_operation_has_a_name_of_its_own(document: dict[str, Any]):
+    """By which generated clients call it."""
+    names = [operation["operationId"] for _, operation in iter_operations(document)]
+
+    assert len(names) == len(set(names)) == len(document["paths"])
+
+
+def iter_operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, item in document["paths"].items():
+        ((_, operation),) = item.items()
+        yield path, operation
+
+
 def test_every_described_path_is_served(document: dict[str, Any]):
     """Each leads to something."""
-    assert all(resolve(PILOT + path.replace("{id}", "x")) for path in document["paths"])
+    assert all(resolve(fill(path)) for path in document["paths"])
 
 
-async def test_every_described_path_answers(document: dict[str, Any]):
-    """With the method, the status and the kind of content that are said."""
+async def test_every_described_path_answers_its_example(document: dict[str, Any]):
+    """With the status, the headers and the kind of content that are said."""
     caller, _ = caller_of(saying(*HELLO))
-    for path, item in document["paths"].items():
-        ((method, operation),) = item.items()
-        wanted = TEXT if "chat" not in path else CHAT
-        body = wanted if method == "post" else None
-        response = await caller.call(PILOT + path.replace("{id}", "Cupola-Pilot"), body)
+    for path, operation in iter_operations(document):
+        body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+        method = "POST" if "post" in document["paths"][path] else "GET"
+        response = await caller.call(fill(path), body.get("example"), method=method)
 
-        kinds = operation["responses"][str(response.status)]["content"]
-        assert response.headers["content-type"].partition(";")[0] in kinds
+        described = operation["responses"][str(response.status)]
+        assert response.headers["content-type"].partition(";")[0] in described["content"]
+        assert described["headers"].keys() - {"x-ms-client-request-id"} <= response.headers.keys()
+        assert not body or 200 == response.status
+
+
+async def test_a_stream_is_of_described_chunks(document: dict[str, Any]):
+    """Each of them, which a schema of the whole reply cannot say."""
+    caller, _ = caller_of(saying(*HELLO))
+    response = await caller.call(f"{PILOT}/chat/completions", {**CHAT, "stream": True})
+    events = [event.removeprefix("data: ") for event in response.body.decode().split("\n\n")]
+
+    assert ["[DONE]", ""] == events[-2:]
+    for event in events[:-2]:
+        fits(document, "ChatCompletionChunk").validate(msgspec.json.decode(event))
+        fits(document, "ChatCompletionEvent").validate({"data": event})
 
 
 def test_bodies_are_described_by_the_tables_that_read_them(document: dict[str, Any]):

@@ -6,20 +6,22 @@ dialect of the route.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import parse_qs
 
 from msgspec.json import encode
 
-from cupola.gateway.address import POSTED, Address, Resource
+from cupola.gateway.absent import TASKS, refuse_task
+from cupola.gateway.address import SHOWN, Address, Resource
 from cupola.gateway.authenticate import (
     authenticate,
-    choose_served,
+    choose_among,
     find_served,
     list_served,
 )
 from cupola.gateway.chat import Chat
+from cupola.gateway.compatibility import SERVICE, Compatibility
 from cupola.gateway.directory import Directory, Served
 from cupola.gateway.exchange import Exchange
 from cupola.gateway.limits import Limits
@@ -52,9 +54,11 @@ class Gateway:
         authenticator: Callable[[str], bytes],
         clock: Clock,
         limits: Limits | None = None,
+        compatibility: Compatibility = SERVICE,
     ) -> None:
         self._directory = directory
         self._digest = authenticator
+        self._compatibility = compatibility
         self._usage = UsageCount()
         self._chat = Chat(directory, authenticator, clock, limits or Limits(), self._usage)
 
@@ -62,7 +66,7 @@ class Gateway:
         if scope["type"] != "http":
             await _decline(scope, send)
             return
-        exchange = Exchange(scope, receive, send)
+        exchange = Exchange(scope, receive, send, self._compatibility)
         try:
             await self._serve(exchange)
         except ClientGone:
@@ -82,12 +86,15 @@ class Gateway:
         address = exchange.address
         if address is None:
             raise NotFound(f"There is nothing at '{exchange.path[:200]}'.")
-        if exchange.method == "POST" and address.resource in POSTED:
-            await self._chat.answer(exchange, address)
-        elif exchange.method in ("GET", "HEAD") and address.resource not in POSTED:
+        shown = address.resource in SHOWN
+        if shown and exchange.method in ("GET", "HEAD"):
             await self._show(exchange, address)
-        else:
+        elif shown or exchange.method != "POST":
             await _refuse_method(exchange, address)
+        elif address.resource in TASKS:
+            refuse_task(TASKS[address.resource], self._find_allowed(exchange, address))
+        else:
+            await self._chat.answer(exchange, address)
 
     async def _show(self, exchange: Exchange, address: Address) -> None:
         """Reply to a GET."""
@@ -99,30 +106,37 @@ class Gateway:
             case Resource.ENDPOINT_HEALTH:
                 await _show_health(exchange, self._public(address))
             case Resource.OPENAPI:
-                document = describe_endpoint(self._public(address), _root(exchange))
-                await exchange.reply(encode(document))
+                await exchange.reply(encode(self._document(exchange, address)))
             case Resource.DOCS:
-                page = render_page(describe_endpoint(self._public(address), _root(exchange)))
+                page = render_page(self._document(exchange, address))
                 await exchange.reply(page.encode(), kind=_HTML, headers=(_PAGE_POLICY,))
             case _:
                 await exchange.reply(encode(self._describe(exchange, address)))
 
     def _describe(self, exchange: Exchange, address: Address) -> dict[str, Any]:
         """What only a caller with a key may know."""
-        snapshot = self._directory.snapshot
-        allowed = authenticate(exchange.headers, snapshot, self._digest)
-        if address.endpoint is not None:
-            served = [find_served(snapshot, allowed, address.endpoint)]
-        else:
-            served = list_served(snapshot, allowed)
+        served = self._find_allowed(exchange, address)
         if address.resource is Resource.MODELS:
             return list_models(served)
         if address.resource is Resource.MODEL:
             return get_model(served, address.model)
         if address.endpoint is None:
             asked = parse_qs(exchange.query.decode("latin-1")).get("model", [None])[0]
-            served = [choose_served(snapshot, allowed, asked)]
+            served = [choose_among(served, asked)]
         return describe_model(served[0])
+
+    def _find_allowed(self, exchange: Exchange, address: Address) -> Sequence[Served]:
+        """The endpoint of the address, or all that the caller's key may call."""
+        snapshot = self._directory.snapshot
+        allowed = authenticate(exchange.headers, snapshot, self._digest)
+        if address.endpoint is None:
+            return list_served(snapshot, allowed)
+        served = find_served(snapshot, allowed, address.endpoint)
+        exchange.choose(served)
+        return [served]
+
+    def _document(self, exchange: Exchange, address: Address) -> dict[str, Any]:
+        return describe_endpoint(self._public(address), _root(exchange), self._compatibility)
 
     def _public(self, address: Address) -> Served:
         """The endpoint, for what needs no key: its health and its documentation."""
@@ -149,7 +163,7 @@ async def _show_health(exchange: Exchange, served: Served) -> None:
 
 
 async def _refuse_method(exchange: Exchange, address: Address) -> None:
-    allowed = b"POST, OPTIONS" if address.resource in POSTED else b"GET, HEAD, OPTIONS"
+    allowed = b"GET, HEAD, OPTIONS" if address.resource in SHOWN else b"POST, OPTIONS"
     if exchange.method == "OPTIONS":
         await exchange.reply(b"", status=204, headers=((b"allow", allowed),))
         return

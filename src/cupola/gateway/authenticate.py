@@ -5,7 +5,7 @@ send either. One good key is enough. A key is looked up by its digest, so neithe
 tells anything about keys that exist, and none is kept or logged.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from cupola.gateway.directory import Served, Snapshot
@@ -49,7 +49,11 @@ def choose_served(
     snapshot: Snapshot, allowed: frozenset[EndpointName], model: str | None
 ) -> Served:
     """The endpoint that a project-wide request means by its body's `model`."""
-    served = list_served(snapshot, allowed)
+    return choose_among(list_served(snapshot, allowed), model)
+
+
+def choose_among(served: Sequence[Served], model: str | None) -> Served:
+    """The one of `served` that is meant by `model`."""
     named = served if model in (None, "", ANY_MODEL) else _named(served, str(model))
     if len(named) == 1:
         return named[0]
@@ -70,7 +74,7 @@ def list_served(snapshot: Snapshot, allowed: frozenset[EndpointName]) -> list[Se
     return [snapshot.endpoints[name] for name in sorted(allowed) if name in snapshot.endpoints]
 
 
-def _named(served: list[Served], model: str) -> list[Served]:
+def _named(served: Sequence[Served], model: str) -> Sequence[Served]:
     by_endpoint = [one for one in served if one.endpoint == model]
     return by_endpoint or [one for one in served if one.model == model]
 

@@ -75,7 +75,9 @@ class Chat:
             seconds=self._limits.body_seconds,
         )
         request = exchange.dialect.read(parse_object(body), exchange.headers)
-        return request, served or choose_served(snapshot, allowed, request.model)
+        served = served or choose_served(snapshot, allowed, request.model)
+        exchange.choose(served)
+        return request, served
 
     def _plan(self, request: Request, served: Served) -> Plan:
         if type(request) is ChatRequest:

@@ -1,6 +1,6 @@
 """Which dialect a route speaks: how its bodies are read, its replies styled, its errors written.
 
-`/v1` serves two kinds of clients on one path, OpenAI's and Mistral's. It knows the names of both;
+`/v1` and `/openai` serve two kinds of clients, OpenAI's and Mistral's. They know the names of both;
 usage goes where Mistral puts it unless the body asks for it as OpenAI's do. Errors are the object
 that OpenAI's clients read; faults of the body have, beside it, the list that Mistral's parses.
 """
@@ -12,13 +12,14 @@ from typing import Any, TypeAlias
 from msgspec.json import encode
 from msgspec.structs import replace
 
-from cupola.gateway.address import V1, Address, Resource
+from cupola.gateway.address import Address, Tongue, guess_tongue
 from cupola.gateway.authenticate import Headers
 from cupola.kit.errors import CupolaError
 from cupola.wire import chat, sampling, text
 from cupola.wire.azure import decode as azure_decode
 from cupola.wire.azure import encode as azure_encode
 from cupola.wire.azure import errors as azure_errors
+from cupola.wire.azure import score
 from cupola.wire.canonical import ChatRequest, Sampled, TextRequest
 from cupola.wire.completion import Chunks, Head, Reply, StreamEncoder, Style, encode_reply
 from cupola.wire.fields import Field
@@ -57,6 +58,7 @@ class Dialect:
 EXTRA = {**openai_decode.FIELDS, **mistral_decode.FIELDS}
 _FOUNDRY = {**mistral_decode.FIELDS, **azure_decode.FIELDS}
 _V1 = {**EXTRA, **chat.FIELDS}
+_SCORE = {name: field for name, field in _V1.items() if name in score.KNOWN or name == "messages"}
 _OF_TEXT = (
     *sampling.FIELDS, "stream_options", "user", "metadata", "random_seed", "max_completion_tokens",
 )  # fmt: skip
@@ -85,6 +87,10 @@ def _read_foundry(body: Mapping[str, Any], headers: Headers) -> ChatRequest:
 
 def _read_v1(body: Mapping[str, Any], headers: Headers) -> ChatRequest:
     return chat.read_chat(body, _V1)
+
+
+def _read_score(body: Mapping[str, Any], headers: Headers) -> ChatRequest:
+    return score.decode(body, _SCORE)
 
 
 def _read_text_azure(body: Mapping[str, Any], headers: Headers) -> TextRequest:
@@ -131,21 +137,22 @@ def _refuse_v1(error: CupolaError) -> Refusal:
 AZURE = Dialect(azure_decode.FIELDS, _read_azure, _style_azure, azure_errors.refuse, _CHAT)
 FOUNDRY = Dialect(_FOUNDRY, _read_foundry, _style_azure, azure_errors.refuse_with_list, _CHAT)
 OPEN = Dialect(_V1, _read_v1, _style_v1, _refuse_v1, _CHAT)
+SCORE = Dialect(_SCORE, _read_score, _style_azure, score.refuse, Shape(score.encode, Chunks))
 TEXT_AZURE = Dialect(text.FIELDS, _read_text_azure, _style_azure, azure_errors.refuse, _TEXT)
 TEXT_OPEN = Dialect(_TEXT_V1, _read_text_v1, _style_v1, _refuse_v1, _TEXT)
 FILL = Dialect(_FILL, _read_fill, _style_v1, _refuse_v1, _CHAT)
 
-_BY_RESOURCE = {
-    **dict.fromkeys(V1, OPEN),
-    Resource.CHAT_FOUNDRY: FOUNDRY,
-    Resource.TEXT_AZURE: TEXT_AZURE,
-    Resource.TEXT_V1: TEXT_OPEN,
-    Resource.FILL_V1: FILL,
+DIALECTS: Mapping[Tongue, Dialect] = {
+    Tongue.AZURE: AZURE,
+    Tongue.FOUNDRY: FOUNDRY,
+    Tongue.OPEN: OPEN,
+    Tongue.SCORE: SCORE,
+    Tongue.TEXT_AZURE: TEXT_AZURE,
+    Tongue.TEXT_OPEN: TEXT_OPEN,
+    Tongue.FILL: FILL,
 }
 
 
 def dialect_of(address: Address | None, path: str) -> Dialect:
     """What is spoken at `address`; an unknown path is told so in the dialect it seems to mean."""
-    if address is None:
-        return OPEN if "/v1/" in path else AZURE
-    return _BY_RESOURCE.get(address.resource, AZURE)
+    return DIALECTS[guess_tongue(path) if address is None else address.tongue]

@@ -1,7 +1,9 @@
 """One HTTP request and its response, with the headers that every response carries."""
 
 from cupola.gateway.address import Address, resolve
+from cupola.gateway.compatibility import FAILED_DEPENDENCY, OF_MODELS, SERVICE, Compatibility
 from cupola.gateway.dialects import Dialect, dialect_of
+from cupola.gateway.directory import Served
 from cupola.http.asgi import (
     EXTENSION,
     Connection,
@@ -13,9 +15,12 @@ from cupola.http.asgi import (
     start_stream,
 )
 from cupola.ids import new_reply_id
-from cupola.kit.errors import CupolaError, Kind
+from cupola.kit.errors import CupolaError, Kind, NotFound
 
 JSON = b"application/json"
+DEPLOYMENT = "azureml-model-deployment"
+"""The header by which a caller asks for one of an endpoint's deployments."""
+_DEPLOYMENT = DEPLOYMENT.encode()
 _LONGEST_ECHO = 128
 _STREAM = (
     (b"content-type", b"text/event-stream"),
@@ -31,7 +36,13 @@ _MAY_RETRY = frozenset((Kind.UNAVAILABLE, Kind.RATE_LIMITED))
 class Exchange:
     """One request, and what has been sent in reply to it."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        compatibility: Compatibility = SERVICE,
+    ) -> None:
         self.id = new_reply_id()
         """In `x-request-id` and, in a chat, the reply's id: one word to search logs for."""
         self.method: str = scope["method"]
@@ -43,8 +54,28 @@ class Exchange:
         self.connection: Connection = scope["extensions"][EXTENSION]
         self.send = send
         self.started = False
-        self.address: Address | None = resolve(self.path)
+        self._compatibility = compatibility
+        compatibility.amend(self.headers)
+        self.address: Address | None = resolve(self.path, compatibility.find_endpoint(self.headers))
         self.dialect: Dialect = dialect_of(self.address, self.path)
+        self._served_by: tuple[Header, ...] = ()
+
+    def choose(self, served: Served) -> None:
+        """This is a call of `served`, as the reply will say.
+
+        An endpoint has one deployment, of the endpoint's own name.
+
+        Raises:
+            NotFound: The caller asked for another one.
+        """
+        sent = self.headers.get(_DEPLOYMENT, b"").decode("latin-1")
+        for asked in (sent, self.address.deployment if self.address else ""):
+            if asked and asked != served.endpoint:
+                raise NotFound(
+                    f"The endpoint '{served.endpoint}' has no deployment '{asked[:64]}'. Its only "
+                    f"one is '{served.endpoint}'; leave '{DEPLOYMENT}' out to get it."
+                )
+        self._served_by = ((b"x-ms-deployment-name", served.endpoint.encode()),)
 
     async def reply(
         self,
@@ -75,11 +106,18 @@ class Exchange:
             headers += ((b"connection", b"close"),)
         if error.retry_after is not None and error.kind in _MAY_RETRY:
             headers += ((b"retry-after", b"%d" % max(1, round(error.retry_after))),)
-        await self.reply(refusal.body, status=refusal.status, headers=headers)
+        status = refusal.status
+        if self._compatibility.model_error_status == "424" and error.kind in OF_MODELS:
+            status = FAILED_DEPENDENCY
+            headers += (
+                (b"ms-azureml-model-error-statuscode", b"%d" % refusal.status),
+                (b"ms-azureml-model-error-reason", b"model_error"),
+            )
+        await self.reply(refusal.body, status=status, headers=headers)
 
     def _identity(self) -> tuple[Header, ...]:
         ours = (b"x-request-id", self.id.encode())
         theirs = self.headers.get(b"x-ms-client-request-id")
         if theirs is None:
-            return (ours,)
-        return (ours, (b"x-ms-client-request-id", theirs[:_LONGEST_ECHO]))
+            return (ours, *self._served_by)
+        return (ours, (b"x-ms-client-request-id", theirs[:_LONGEST_ECHO]), *self._served_by)

@@ -1,43 +1,52 @@
 """The OpenAPI document of an endpoint, written from the tables by which requests are served.
 
 Paths come from `gateway.address`, the fields of bodies from each dialect's table, so the document
-says neither more nor less than what is there.
+says neither more nor less than what is there. Tests run against a live server what it says.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 import cupola
-from cupola.gateway.address import ENDPOINT, POSTED, V1, Resource
-from cupola.gateway.dialects import (
-    AZURE,
-    FILL,
-    FOUNDRY,
-    OPEN,
-    TEXT_AZURE,
-    TEXT_OPEN,
-    Dialect,
+from cupola.gateway.absent import TASKS
+from cupola.gateway.address import (
+    DEPLOYMENT,
+    ENDPOINT,
+    MODEL_PREFIXES,
+    SHOWN,
+    Resource,
+    Route,
+    Tongue,
 )
+from cupola.gateway.bodies import BODIES, EXAMPLES
+from cupola.gateway.bodies import SCHEMAS as BODY_SCHEMAS
+from cupola.gateway.compatibility import ALIASES, SERVICE, Compatibility
 from cupola.gateway.directory import Served
+from cupola.gateway.exchange import DEPLOYMENT as DEPLOYMENT_HEADER
 from cupola.gateway.plan import can_fill
+from cupola.gateway.refusals import ANY, CHAT, CHAT_424, describe_refusals
+from cupola.gateway.refusals import SCHEMAS as REFUSALS
+from cupola.gateway.replies import HEADERS
 from cupola.gateway.replies import SCHEMAS as REPLIES
 from cupola.wire.azure.decode import HEADER, POLICIES
-from cupola.wire.meanings import MEANINGS
 from cupola.wire.schemas import SCHEMAS
 
 _SUMMARY: Mapping[Resource, str] = {
     Resource.ENDPOINT_HEALTH: "Whether a replica is ready",
     Resource.INFO: "The model behind this endpoint",
-    Resource.CHAT_AZURE: "Chat completion, as clients of the Azure AI Model Inference API call it",
-    Resource.CHAT_FOUNDRY: "The same, also with Mistral's own names, as MistralAzure calls it",
-    Resource.CHAT_V1: "Chat completion, as clients of OpenAI and Mistral call it",
-    Resource.TEXT_AZURE: "Text completion, as clients of the Azure AI Model Inference API call it",
-    Resource.TEXT_V1: "Text completion, as clients of OpenAI call it",
-    Resource.FILL_V1: "Fill-in-the-middle, as clients of Mistral call it",
     Resource.MODELS: "The models of this endpoint: one",
     Resource.MODEL: "One model",
     Resource.OPENAPI: "This document",
     Resource.DOCS: "This document as a page",
+}
+_SUMMARY_BY_TONGUE: Mapping[Tongue, str] = {
+    Tongue.AZURE: "Chat completion, as clients of the Azure AI Model Inference API call it",
+    Tongue.FOUNDRY: "The same, also with Mistral's own names, as MistralAzure calls it",
+    Tongue.OPEN: "Chat completion, as clients of OpenAI and Mistral call it",
+    Tongue.SCORE: "Chat completion in the older form of managed compute; never streamed",
+    Tongue.TEXT_AZURE: "Text completion, as clients of the Azure AI Model Inference API call it",
+    Tongue.TEXT_OPEN: "Text completion, as clients of OpenAI call it",
+    Tongue.FILL: "Fill-in-the-middle, as clients of Mistral call it",
 }
 _REPLY: Mapping[Resource, tuple[str, Mapping[str, Any]]] = {
     Resource.ENDPOINT_HEALTH: ("text/plain", {"const": "healthy"}),
@@ -47,33 +56,28 @@ _REPLY: Mapping[Resource, tuple[str, Mapping[str, Any]]] = {
     Resource.OPENAPI: ("application/json", {"type": "object"}),
     Resource.DOCS: ("text/html", {"type": "string"}),
 }
+_CHAT = {"application/json": "ChatCompletion", "text/event-stream": "ChatCompletionEvent"}
+_TEXT = {"application/json": "TextCompletion", "text/event-stream": "TextCompletionEvent"}
+_COMPLETIONS: Mapping[Tongue, Mapping[str, str]] = {
+    Tongue.AZURE: _CHAT,
+    Tongue.FOUNDRY: _CHAT,
+    Tongue.OPEN: _CHAT,
+    Tongue.FILL: _CHAT,
+    Tongue.TEXT_AZURE: _TEXT,
+    Tongue.TEXT_OPEN: _TEXT,
+    Tongue.SCORE: {"application/json": "Score"},
+}
+"""Kind of content -> schema of the reply."""
+_WITH_POLICY = frozenset((Tongue.AZURE, Tongue.FOUNDRY, Tongue.TEXT_AZURE))
 _KEYLESS = frozenset((Resource.ENDPOINT_HEALTH, Resource.OPENAPI, Resource.DOCS))
-_BODIES: Mapping[Resource, tuple[str, Dialect]] = {
-    Resource.CHAT_AZURE: ("AzureChatRequest", AZURE),
-    Resource.CHAT_FOUNDRY: ("FoundryChatRequest", FOUNDRY),
-    Resource.CHAT_V1: ("ChatRequest", OPEN),
-    Resource.TEXT_AZURE: ("AzureTextRequest", TEXT_AZURE),
-    Resource.TEXT_V1: ("TextRequest", TEXT_OPEN),
-    Resource.FILL_V1: ("FillRequest", FILL),
-}
-_COMPLETIONS = {
-    False: ("ChatCompletion", "ChatCompletionChunk"),
-    True: ("TextCompletion", "TextCompletionChunk"),
-}
-_REFUSALS: Mapping[int, str] = {
-    400: "The request cannot be served as written; the message says why.",
-    401: "No key, or not a valid one.",
-    404: "No such endpoint, as far as this key may know.",
-    408: "The body took too long to arrive.",
-    413: "The body is too large.",
-    422: "A field has a wrong type or value, or the model lacks it.",
-    502: "The engine failed, and did so again on other replicas.",
-    503: "No replica is ready; Retry-After says when to ask again.",
-}
+_NO_ID = str.maketrans({"/": "_", ".": "_", "{": None, "}": None})
 
 
-def describe_endpoint(served: Served, url: str) -> dict[str, Any]:
+def describe_endpoint(
+    served: Served, url: str, compatibility: Compatibility = SERVICE
+) -> dict[str, Any]:
     """The document of one endpoint, whose address is `url`."""
+    describe = _Operations(served, compatibility).describe
     return {
         "openapi": "3.1.0",
         "info": {
@@ -83,93 +87,161 @@ def describe_endpoint(served: Served, url: str) -> dict[str, Any]:
         },
         "servers": [{"url": url}],
         "security": [{"bearer": []}, {"apiKey": []}],
-        "paths": {
-            **{
-                f"/{path}": _item(path, resource)
-                for path, resource in ENDPOINT.items()
-                if resource is not Resource.FILL_V1 or can_fill(served)
-            },
-            "/v1/models/{id}": _item("v1/models/{id}", Resource.MODEL),
-        },
+        "paths": {f"/{path}": describe(path, route) for path, route in _list_paths(served)},
         "components": {
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "apiKey": {"type": "apiKey", "in": "header", "name": "api-key"},
             },
-            "schemas": {
-                **{name: _body(resource) for resource, (name, _) in _BODIES.items()},
-                **SCHEMAS,
-                **REPLIES,
-            },
+            "headers": HEADERS,
+            "schemas": {**BODY_SCHEMAS, **SCHEMAS, **REPLIES, **REFUSALS},
         },
     }
 
 
-def _item(path: str, resource: Resource) -> dict[str, Any]:
-    operation: dict[str, Any] = {
-        "operationId": path.translate({47: "_", 46: "_", 123: None, 125: None}) or "health",
-        "summary": _SUMMARY[resource],
-        "parameters": _parameters(resource),
-        "responses": _responses(resource),
-    }
-    if resource in _KEYLESS:
-        operation["security"] = []
-    if resource in POSTED:
-        reference = {"$ref": f"#/components/schemas/{_BODIES[resource][0]}"}
-        operation["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": reference}},
-        }
-    return {"post" if resource in POSTED else "get": operation}
-
-
-def _parameters(resource: Resource) -> list[dict[str, Any]]:
-    if resource is Resource.MODEL:
-        return [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}]
-    if resource not in POSTED - V1:
-        return []
+def _list_paths(served: Served) -> list[tuple[str, Route]]:
+    """The endpoint's paths, those with a parameter last."""
+    model = Route(Resource.MODEL, Tongue.OPEN)
     return [
-        {
+        *((path, to) for path, to in ENDPOINT.items() if _is_served(to, served)),
+        *((f"openai/deployments/{{deployment}}/{path}", to) for path, to in DEPLOYMENT.items()),
+        *((f"{prefix}{{id}}", model) for prefix in MODEL_PREFIXES),
+    ]
+
+
+def _is_served(route: Route, served: Served) -> bool:
+    return route.tongue is not Tongue.FILL or can_fill(served)
+
+
+class _Operations:
+    """The document's operations, for one endpoint."""
+
+    def __init__(self, served: Served, compatibility: Compatibility) -> None:
+        self._served = served
+        self._compatibility = compatibility
+
+    def describe(self, path: str, route: Route) -> dict[str, Any]:
+        """The item of `path`: its one method."""
+        operation: dict[str, Any] = {
+            "operationId": path.translate(_NO_ID) or "health",
+            "summary": _summarise(route),
+            "parameters": self._parameters(path, route),
+            "responses": self._responses(route),
+        }
+        if route.resource in _KEYLESS:
+            operation["security"] = []
+        if route.resource is Resource.COMPLETION:
+            content = {
+                "schema": {"$ref": f"#/components/schemas/{BODIES[route.tongue][0]}"},
+                "example": EXAMPLES[route.tongue],
+            }
+            operation["requestBody"] = {"required": True, "content": {"application/json": content}}
+        return {"get" if route.resource in SHOWN else "post": operation}
+
+    def _parameters(self, path: str, route: Route) -> list[dict[str, Any]]:
+        parameters = [*self._path_parameters(path)]
+        if route.resource is Resource.COMPLETION and route.tongue in _WITH_POLICY:
+            parameters += self._policies()
+        if route.resource not in _KEYLESS:
+            parameters.append(
+                {
+                    "name": DEPLOYMENT_HEADER,
+                    "in": "header",
+                    "description": "The endpoint's only deployment, which is also the default.",
+                    "schema": {"type": "string", "enum": [self._served.endpoint, ""]},
+                }
+            )
+        return [*parameters, *_EVERYWHERE]
+
+    def _path_parameters(self, path: str) -> list[dict[str, Any]]:
+        if "{" not in path:
+            return []
+        if "{id}" in path:
+            name, values = "id", [self._served.model, self._served.endpoint]
+        else:
+            name, values = "deployment", [self._served.endpoint]
+        schema = {"type": "string", "enum": list(dict.fromkeys(values))}
+        return [{"name": name, "in": "path", "required": True, "schema": schema}]
+
+    def _policies(self) -> list[dict[str, Any]]:
+        """The header `extra-parameters`, and its other names where they count."""
+        default = self._compatibility.extra_parameters
+        policy = {
             "name": HEADER,
             "in": "header",
             "description": "What becomes of fields that the schema lacks: refused, removed, or "
             "handed to the model.",
-            "schema": {"type": "string", "enum": POLICIES, "default": POLICIES[0]},
-        },
-        {
-            "name": "api-version",
-            "in": "query",
-            "description": "Any; it changes nothing.",
-            "schema": {"type": "string"},
-        },
-    ]
-
-
-def _responses(resource: Resource) -> dict[str, Any]:
-    if resource in POSTED:
-        whole, chunk = _COMPLETIONS[_BODIES[resource][1].shape is TEXT_OPEN.shape]
-        good = {
-            "application/json": {"schema": {"$ref": f"#/components/schemas/{whole}"}},
-            "text/event-stream": {"schema": {"$ref": f"#/components/schemas/{chunk}"}},
+            "schema": {"type": "string", "enum": POLICIES, "default": default},
         }
-        refused = {str(status): {"description": said} for status, said in _REFUSALS.items()}
-        return {"200": {"description": "The reply, or its chunks.", "content": good}, **refused}
-    kind, schema = _REPLY[resource]
-    reply = {"description": "OK", "content": {kind: {"schema": schema}}}
-    if resource is Resource.ENDPOINT_HEALTH:
-        return {"200": reply, "503": {"description": "No replica is ready; the text says why."}}
-    known = [] if resource in _KEYLESS else [401]
-    return {"200": reply, **{str(n): {"description": _REFUSALS[n]} for n in (*known, 404)}}
+        if not self._compatibility.header_aliases:
+            return [policy]
+        aliases = [
+            {
+                "name": name,
+                "in": "header",
+                "description": f"Another name of {HEADER}, which goes before it.",
+                "schema": {"type": "string"},
+            }
+            for name in ALIASES
+        ]
+        return [policy, *aliases]
+
+    def _responses(self, route: Route) -> dict[str, Any]:
+        if route.resource in TASKS:
+            return describe_refusals(ANY, route.tongue)
+        if route.resource is Resource.COMPLETION:
+            direct = self._compatibility.model_error_status == "direct"
+            refused = describe_refusals(CHAT if direct else CHAT_424, route.tongue)
+            return {"200": _completion(route.tongue), **refused}
+        kind, schema = _REPLY[route.resource]
+        reply = {"description": "OK", "headers": _IDS, "content": {kind: {"schema": schema}}}
+        if route.resource is Resource.ENDPOINT_HEALTH:
+            why = {
+                "description": "No replica is ready; the text says why.",
+                "headers": _IDS,
+                "content": {"text/plain": {"schema": {"type": "string"}}},
+            }
+            return {"200": reply, "503": why}
+        refused = describe_refusals((404,) if route.resource in _KEYLESS else ANY, route.tongue)
+        return {"200": reply, **refused}
 
 
-def _body(resource: Resource) -> dict[str, Any]:
-    fields = _BODIES[resource][1].fields
+def _refer(*names: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+_IDS = _refer("x-request-id", "x-ms-client-request-id")
+_EVERYWHERE: list[dict[str, Any]] = [
+    {
+        "name": "x-ms-client-request-id",
+        "in": "header",
+        "description": "The caller's own name of this request; comes back.",
+        "schema": {"type": "string"},
+    },
+    {
+        "name": "api-version",
+        "in": "query",
+        "description": "Any; it changes nothing.",
+        "schema": {"type": "string"},
+    },
+]
+
+
+def _summarise(route: Route) -> str:
+    if route.resource in TASKS:
+        return f"Not served: no model here does {TASKS[route.resource]}"
+    if route.resource is Resource.COMPLETION:
+        return _SUMMARY_BY_TONGUE[route.tongue]
+    return _SUMMARY[route.resource]
+
+
+def _completion(tongue: Tongue) -> dict[str, Any]:
+    """Streams are asked for in the body, which no schema of replies can say."""
     return {
-        "type": "object",
-        "required": ["messages" if "messages" in fields else "prompt"],
-        "properties": {
-            name: {"description": MEANINGS[name], **field.schema}
-            for name, field in sorted(fields.items())
+        "description": "The reply, or the events of its stream.",
+        "headers": {**_IDS, **_refer("x-ms-deployment-name")},
+        "content": {
+            kind: {"schema": {"$ref": f"#/components/schemas/{name}"}}
+            for kind, name in _COMPLETIONS[tongue].items()
         },
-        **({"additionalProperties": False} if resource in V1 else {}),
     }

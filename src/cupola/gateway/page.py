@@ -101,7 +101,9 @@ def _say_parameter(parameter: Mapping[str, Any]) -> str:
 
 
 def _rows(schema: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The properties of an object, those that must be there first."""
+    """The properties of an object, those that must be there first; or what it may be."""
+    if "oneOf" in schema:
+        return [(_say(one), "") for one in schema["oneOf"]]
     required = schema.get("required", [])
     names = sorted(schema.get("properties", {}), key=lambda name: name not in required)
     return [
@@ -113,6 +115,7 @@ def _rows(schema: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _say(schema: Mapping[str, Any]) -> str:
     """A schema in a few words."""
     said = _say_type(schema)
+    schema = {**schema.get("anyOf", [{}])[0], **schema}
     bounds = [f"{word} {schema[key]}" for key, word in _BOUNDS.items() if key in schema]
     said += f" ({', '.join(bounds)})" if bounds else ""
     return f"{said}. {schema['description']}" if "description" in schema else said
@@ -128,6 +131,8 @@ def _say_type(schema: Mapping[str, Any]) -> str:
         return f"only {schema['const']!r}"
     if "enum" in schema:
         return " | ".join(map(repr, schema["enum"]))
+    if "anyOf" in schema:
+        return _say_type(schema["anyOf"][0])  # the rest is only tolerated
     if "oneOf" in schema:
         return " or ".join(map(_say, schema["oneOf"]))
     kind = schema.get("type", "any")

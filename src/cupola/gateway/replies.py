@@ -1,4 +1,4 @@
-"""JSON Schemas of what the gateway replies, for OpenAPI documents."""
+"""JSON Schemas of what the gateway replies, and its headers, for OpenAPI documents."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -71,6 +71,16 @@ _CHUNK["properties"] |= {
 }
 
 
+def _event(chunk: str) -> dict[str, Any]:
+    """As newer versions of OpenAPI describe events."""
+    reference = {"$ref": f"#/components/schemas/{chunk}"}
+    data = [
+        {"type": "string", "contentMediaType": "application/json", "contentSchema": reference},
+        {"const": "[DONE]", "description": "The stream's end."},
+    ]
+    return {"description": "One event of a stream.", **_object(data={"anyOf": data})}
+
+
 def _text(reason: dict[str, Any]) -> dict[str, Any]:
     choice = _object(index=_COUNT, text=_TEXT, logprobs=_TEXT_LOGPROBS, finish_reason=reason)
     return {
@@ -97,9 +107,12 @@ SCHEMAS: Mapping[str, Any] = {
         },
         usage=_USAGE,
     ),
+    "ChatCompletionEvent": _event("ChatCompletionChunk"),
     "ChatCompletionChunk": _CHUNK,
     "TextCompletion": _object(**_text(_REASON), usage=_USAGE),
+    "TextCompletionEvent": _event("TextCompletionChunk"),
     "TextCompletionChunk": _object(**_text({"oneOf": [_REASON, _NULL]})),
+    "Score": _object(output=_TEXT),
     "ModelInfo": _object(model_name=_TEXT, model_type=_TEXT, model_provider_name=_TEXT),
     "Model": _object(
         id=_TEXT,
@@ -114,6 +127,33 @@ SCHEMAS: Mapping[str, Any] = {
     "ModelList": _object(
         object={"const": "list"},
         data={"type": "array", "items": {"$ref": "#/components/schemas/Model"}},
+    ),
+}
+"""Named as OpenAPI components."""
+
+
+def _header(description: str, schema: Mapping[str, Any], *, always: bool) -> dict[str, Any]:
+    return {"description": description, "required": always, "schema": schema}
+
+
+HEADERS: Mapping[str, Any] = {
+    "x-request-id": _header(
+        "Names the request as the log does; a chat's is also its id.",
+        {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+        always=True,
+    ),
+    "x-ms-client-request-id": _header(
+        "The caller's own, as far as its first 128 bytes.", _TEXT, always=False
+    ),
+    "x-ms-deployment-name": _header("What answered.", _TEXT, always=True),
+    "x-ms-error-code": _header("The body's code.", _TEXT, always=True),
+    "www-authenticate": _header("How to send a key.", {"const": "Bearer"}, always=True),
+    "retry-after": _header("Seconds after which to ask again.", _COUNT, always=True),
+    "ms-azureml-model-error-statuscode": _header(
+        "The status that this error has by itself.", _COUNT, always=True
+    ),
+    "ms-azureml-model-error-reason": _header(
+        "Whose error it is.", {"const": "model_error"}, always=True
     ),
 }
 """Named as OpenAPI components."""

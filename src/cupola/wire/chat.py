@@ -39,7 +39,8 @@ def read_stop(value: Any, path: Path) -> tuple[str, ...]:
 def read_stream_options(value: Any, path: Path) -> bool:
     """OpenAI's `stream_options`: whether usage comes in a chunk of its own."""
     options = mapping(value, path)
-    return boolean(options.get("include_usage") or False, (*path, "include_usage"))
+    wanted = options.get("include_usage")
+    return False if wanted is None else boolean(wanted, (*path, "include_usage"))
 
 
 def _number(lowest: float, highest: float) -> dict[str, Any]:
@@ -64,7 +65,11 @@ FIELDS: Mapping[str, Field] = {
         {
             "oneOf": [
                 {"type": "string", "minLength": 1},
-                {"type": "array", "items": {"type": "string"}, "maxItems": MOST_STOPS},
+                {
+                    "type": "array",
+                    "items": {"type": "string", "minLength": 1},
+                    "maxItems": MOST_STOPS,
+                },
             ]
         },
     ),

@@ -47,11 +47,12 @@ def _read_message(value: Any, path: Path) -> Message:
 def _read_assistant(message: dict[str, Any], path: Path) -> Message:
     content = message.get("content")
     calls = message.get("tool_calls")
+    prefix = message.get("prefix")
     return Message(
         "assistant",
         "" if content is None else _join(content, (*path, "content")),
         tool_calls=() if calls is None else _read_calls(calls, (*path, "tool_calls")),
-        prefix=boolean(message.get("prefix") or False, (*path, "prefix")),
+        prefix=False if prefix is None else boolean(prefix, (*path, "prefix")),
     )
 
 

@@ -37,6 +37,8 @@ def _read_prompt(value: Any, path: Path) -> str | tuple[int, ...]:
 
 
 def _read_ids(value: list[Any], path: Path) -> tuple[int, ...]:
+    if not value:
+        raise Malformed("List should have at least 1 item", code="too_short", path=path, value=[])
     read = integer(0, _HIGHEST_ID)
     return tuple([read(item, (*path, i)) for i, item in enumerate(value)])
 

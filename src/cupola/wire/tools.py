@@ -58,9 +58,13 @@ def _read_tool(value: Any, path: Path) -> Tool:
     function = mapping(required(tool, "function", path[:-1]), path)
     return Tool(
         text(required(function, "name", path), (*path, "name")),
-        text(function.get("description") or "", (*path, "description")),
+        _read_description(function.get("description"), (*path, "description")),
         _read_parameters(function.get("parameters"), (*path, "parameters")),
     )
+
+
+def _read_description(value: Any, path: Path) -> str:
+    return "" if value is None else text(value, path)
 
 
 def _read_parameters(value: Any, path: Path) -> dict[str, Any]:
