@@ -33,6 +33,9 @@ class Figures:
     events: int = 0
     """SSE events received."""
     errors: int = 0
+    window: tuple[float, float] = (0.0, 0.0)
+    """Between these times (`perf_counter`) arriving events are counted, whole replies or not."""
+    in_window: int = 0
 
     @property
     def per_second(self) -> float:
@@ -81,6 +84,9 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
+        begin, end = self._figures.window
+        if end and begin <= time.perf_counter() < end:
+            self._figures.in_window += data.count(b"data: ")
         if self._need < 0 and not self._read_head():
             return
         if not self._first:
@@ -119,24 +125,32 @@ class _Connection(asyncio.Protocol):
             self._transport.close()
 
 
-async def measure(target: Target, *, clients: int, seconds: float) -> Figures:
-    """Let `clients` connections ask `target` again and again for `seconds`."""
+async def measure(target: Target, *, clients: int, seconds: float, warm_up: float = 0.0) -> Figures:
+    """Let `clients` connections ask `target` again and again for `seconds`.
+
+    With `warm_up`, events are also counted in the `seconds` after it, wherever replies begin and
+    end: what streams many at once give when none of them has just begun.
+    """
     loop = asyncio.get_running_loop()
     figures = Figures()
     started = time.perf_counter()
-    until = started + seconds
+    until = started + warm_up + seconds
+    if warm_up:
+        figures.window = (started + warm_up, until)
 
     def connection() -> _Connection:
         return _Connection(target, figures, lambda: time.perf_counter() < until)
 
-    connections = []
-    for _ in range(clients):
-        if isinstance(target.address, str):
-            _, protocol = await loop.create_unix_connection(connection, target.address)
-        else:
-            _, protocol = await loop.create_connection(connection, *target.address)
-        connections.append(protocol)
-    await asyncio.wait([c.closed for c in connections], timeout=seconds + 60)
+    async def ask() -> None:
+        """One client; llama.cpp hangs up after a stream, so it connects as often as it must."""
+        while time.perf_counter() < until:
+            if isinstance(target.address, str):
+                _, protocol = await loop.create_unix_connection(connection, target.address)
+            else:
+                _, protocol = await loop.create_connection(connection, *target.address)
+            await asyncio.wait([protocol.closed], timeout=seconds + 60)
+
+    await asyncio.gather(*[ask() for _ in range(clients)])
     figures.seconds = time.perf_counter() - started
     return figures
 
