@@ -1,0 +1,96 @@
+"""A vocabulary in which every token but the first three is whole ASCII text.
+
+llama.cpp tells of a token once its text is whole characters, so here it tells of every one. No
+text without a tilde can be cut in two ways: its characters are its tokens.
+"""
+
+import string
+from dataclasses import dataclass
+from typing import Final
+
+import gguf
+
+BOS, EOS = 1, 2
+SPECIAL: Final = (0, BOS, EOS)
+TEMPLATE: Final = "{{ bos_token }}{{ messages[-1]['content'] }}"
+"""The content is the whole prompt, so a chat asks for the same tokens as a bare generation."""
+
+_CHARACTERS: Final = [chr(code) for code in range(32, 127)]
+_PAIR: Final = "~~"
+"""Byte-level BPE must have a merge."""
+_WORDS: Final = [
+    "alpha",
+    "beta",
+    "gamma",
+    "delta",
+    "epsilon",
+    "zeta",
+    "eta",
+    "theta",
+    "iota",
+    "kappa",
+    "lambda",
+    "omicron",
+    "sigma",
+    "tau",
+    "upsilon",
+    "phi",
+    "chi",
+    "psi",
+    "omega",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+]
+TEXTS: Final = (*_CHARACTERS, _PAIR, *[f"~{word}" for word in _WORDS])
+SIZE: Final = len(SPECIAL) + len(TEXTS)
+PROMPT_IDS: Final = [
+    len(SPECIAL) + TEXTS.index(character)
+    for character in string.ascii_lowercase + string.digits + " .,"
+]
+"""What the proof's texts are made of."""
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    """How a family writes its vocabulary."""
+
+    kind: str
+    special: tuple[str, str, str]
+    space: str
+
+
+SENTENCEPIECE: Final = Tokenizer("llama", ("<unk>", "<s>", "</s>"), "\u2581")
+BYTE_LEVEL: Final = Tokenizer("gpt2", ("<|reserved|>", "<|begin_of_text|>", "<|eot_id|>"), "\u0120")
+
+
+def read_texts(tokenizer: Tokenizer) -> list[str]:
+    """What each token says."""
+    return [*tokenizer.special, *TEXTS]
+
+
+def add_vocabulary(writer: gguf.GGUFWriter, tokenizer: Tokenizer) -> None:
+    """Write the tokens, how text is cut into them, and the chat template."""
+    kind = gguf.TokenType
+    written = [text.replace(" ", tokenizer.space) for text in TEXTS]
+    writer.add_tokenizer_model(tokenizer.kind)
+    writer.add_token_list([*tokenizer.special, *written])
+    writer.add_token_types([kind.CONTROL] * len(SPECIAL) + [kind.NORMAL] * len(TEXTS))
+    if tokenizer is BYTE_LEVEL:
+        writer.add_tokenizer_pre("llama-bpe")
+        writer.add_token_merges([" ".join(_PAIR)])
+    else:
+        writer.add_token_scores([-float(rank) for rank in range(SIZE)])
+        writer.add_unk_token_id(0)
+        writer.add_add_space_prefix(False)
+    writer.add_bos_token_id(BOS)
+    writer.add_eos_token_id(EOS)
+    writer.add_add_bos_token(True)
+    writer.add_chat_template(TEMPLATE)
