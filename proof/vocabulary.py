@@ -18,38 +18,8 @@ TEMPLATE: Final = "{{ bos_token }}{{ messages[-1]['content'] }}"
 _CHARACTERS: Final = [chr(code) for code in range(32, 127)]
 _PAIR: Final = "~~"
 """Byte-level BPE must have a merge."""
-_WORDS: Final = [
-    "alpha",
-    "beta",
-    "gamma",
-    "delta",
-    "epsilon",
-    "zeta",
-    "eta",
-    "theta",
-    "iota",
-    "kappa",
-    "lambda",
-    "omicron",
-    "sigma",
-    "tau",
-    "upsilon",
-    "phi",
-    "chi",
-    "psi",
-    "omega",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-]
-TEXTS: Final = (*_CHARACTERS, _PAIR, *[f"~{word}" for word in _WORDS])
+_LONGER: Final = [f"~{first}{second}" for first in "abcde" for second in "vwxyz"]
+TEXTS: Final = (*_CHARACTERS, _PAIR, *_LONGER)
 SIZE: Final = len(SPECIAL) + len(TEXTS)
 PROMPT_IDS: Final = [
     len(SPECIAL) + TEXTS.index(character)

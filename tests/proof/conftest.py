@@ -20,7 +20,7 @@ def references(tmp_path_factory: pytest.TempPathFactory) -> Path:
         give_up("the proof's environment is missing: make .venv-proof/proof.stamp")
     folder = tmp_path_factory.mktemp("proof")
     command = [str(ENVIRONMENT / "bin" / "python"), "-m", "proof.reference", str(folder)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert 0 == done.returncode, done.stderr
     return folder
 

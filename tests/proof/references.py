@@ -57,7 +57,7 @@ class Reference:
         told = [self._compare(one, distribution) for one in (place.chosen, *place.likely)]
         # Those that are told as the likeliest must be: a rank may change hands only in a tie.
         ranks = [abs(one - ranked[i]) for i, (_, one) in enumerate(place.likely)]
-        return max(*told, *ranks)
+        return max([*told, *ranks])
 
     def _compare(self, one: Scored, distribution: Distribution) -> float:
         text, logprob = one
