@@ -10,7 +10,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 
 from proof.rope import find_divisors
 from proof.shapes import Shape
-from proof.vocabulary import SIZE, add_vocabulary
+from proof.vocabulary import add_vocabulary
 
 _OUTER = {
     "model.embed_tokens": "token_embd",
@@ -50,7 +50,7 @@ def _add_sizes(writer: gguf.GGUFWriter, shape: Shape) -> None:
     config = shape.config
     writer.add_name(f"proof-{shape.name}")
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
-    writer.add_vocab_size(SIZE)
+    writer.add_vocab_size(shape.tokenizer.size)
     writer.add_context_length(config.max_position_embeddings)
     writer.add_embedding_length(config.hidden_size)
     writer.add_block_count(config.num_hidden_layers)

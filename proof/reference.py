@@ -17,12 +17,13 @@ from transformers import PreTrainedModel
 
 from proof.gguf_file import write_gguf
 from proof.shapes import SHAPES, Shape, build
-from proof.vocabulary import BOS, EOS, PROMPT_IDS, SPECIAL, read_texts
+from proof.vocabulary import BOS, EOS, PROMPT_IDS, SPECIAL, read_texts, spell
 
 TEXT, PROMPT, ANSWER = 200, 40, 60
 """Tokens: of the text that is followed step by step, of the prompt that begins it, of a reply."""
 BEAMS: Final = 4
 BEAM_ANSWER: Final = 12
+_WAYS: Final = (False, True)
 
 
 def main() -> None:
@@ -43,7 +44,10 @@ def refer(shape: Shape, model: PreTrainedModel) -> dict[str, Any]:
     draw = random.Random(shape.name)
     text = [BOS, *draw.choices(PROMPT_IDS, k=TEXT - 1)]
     prompt = text[:PROMPT]
-    greedy = _generate(model, prompt, max_new_tokens=ANSWER, suppress_tokens=list(SPECIAL))
+    if shape.answer:
+        greedy = spell(shape.answer)
+    else:
+        greedy = _generate(model, prompt, max_new_tokens=ANSWER, suppress_tokens=list(SPECIAL))
     return {
         "tokens": read_texts(shape.tokenizer),
         "text": text,
@@ -51,7 +55,7 @@ def refer(shape: Shape, model: PreTrainedModel) -> dict[str, Any]:
         "prompt": prompt,
         "greedy": greedy,
         "answered": _distributions(model, prompt + greedy)[PROMPT - 1 : -1],
-        "beams": [_search(model, prompt, ends=ends) for ends in (False, True)],
+        "beams": [_search(model, prompt, ends=ends) for ends in _WAYS if not shape.answer],
     }
 
 

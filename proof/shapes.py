@@ -14,12 +14,12 @@ from transformers import (
     PreTrainedModel,
 )
 
-from proof.vocabulary import BOS, BYTE_LEVEL, EOS, SENTENCEPIECE, SIZE, Tokenizer
+from proof.vocabulary import BOS, BYTE_LEVEL, EOS, SENTENCEPIECE, SPELLING, Tokenizer
 
 WINDOW: Final = 48
 """Tokens that a token of the windowed model attends to, itself included."""
 _COMMON: Final[Mapping[str, Any]] = {
-    "vocab_size": SIZE,
+    "vocab_size": SENTENCEPIECE.size,
     "hidden_size": 64,
     "intermediate_size": 96,
     "num_attention_heads": 4,
@@ -41,6 +41,8 @@ class Shape:
     config: PretrainedConfig
     tokenizer: Tokenizer
     rope_scaling: Mapping[str, float] = field(default_factory=dict)
+    answer: str = ""
+    """A reply to score, instead of the greedy one."""
 
 
 _LLAMA_3: Final = {
@@ -55,6 +57,12 @@ SHAPES: Final = (
     Shape("mistral", MistralConfig(**_NEMO, sliding_window=None), SENTENCEPIECE),
     # As Mistral-7B v0.1, the only one with a window.
     Shape("windowed", MistralConfig(**_NEMO, sliding_window=WINDOW), SENTENCEPIECE),
+    Shape(
+        "spelling",
+        MistralConfig(**{**_NEMO, "vocab_size": SPELLING.size}, sliding_window=None),
+        SPELLING,
+        answer=' "a\u3042\u00e9 \U0001f600."',
+    ),
     Shape(
         "mixtral",
         MixtralConfig(

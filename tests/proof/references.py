@@ -35,8 +35,9 @@ class Reference:
     """Of what comes after each token of the text."""
     prompt: list[int]
     greedy: list[int]
+    """The greedy reply, or the one that was to be scored."""
     answered: list[Distribution]
-    """From which each token of the greedy reply was chosen."""
+    """From which each token of that reply was chosen."""
     beams: list[dict[str, Any]]
 
     def say(self, ids: Sequence[int]) -> str:

@@ -1,5 +1,6 @@
 """What the engine says is what the transformers library says of the same weights."""
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from cupola.engines.llamacpp.replica import LlamaCppReplica
-from cupola.engines.port import Generation, Replica, Verbatim
+from cupola.engines.port import Generation, JsonOutput, Replica, Verbatim
 from cupola.wire.canonical import Candidate, Delta, Event, Finish, Options
 from tests.proof.references import TOLERANCE, Place, Reference, Scored, read_reference
 
@@ -60,7 +61,7 @@ def places(events: Sequence[Event]) -> list[Place]:
 
 
 def _score(candidate: Candidate) -> Scored:
-    return candidate.text.decode(), candidate.logprob
+    return candidate.text.decode("ascii", "backslashreplace"), candidate.logprob
 
 
 async def follow(replica: Replica, reference: Reference, lengths: range) -> list[Place]:
@@ -117,6 +118,31 @@ async def test_the_best_beam(replica: Replica, reference: Reference, case: int) 
     told = places(events)
     assert [reference.tokens[token] for token in expected["best"]] == [p.chosen[0] for p in told]
     assert abs(sum(place.chosen[1] for place in told) - expected["logprob"]) <= BEAM_TOLERANCE
+
+
+@pytest.mark.parametrize("incremental", [True, False], ids=["stream", "whole"])
+async def test_characters_of_several_tokens(
+    references: Path, tmp_path: Path, incremental: bool
+) -> None:
+    """llama.cpp tells of the last byte of each; the others are told of just as truly."""
+    reference = read_reference(references, "spelling")
+    said = [reference.tokens[token] for token in reference.greedy]
+    answer = bytes.fromhex("".join(f"{ord(t):02x}" if len(t) == 1 else t[2:] for t in said))
+    constraint = JsonOutput({"const": json.loads(answer)})
+
+    async with serve(reference, tmp_path) as replica:
+        events = await ask(
+            replica,
+            reference,
+            reference.prompt,
+            logprobs=5,
+            constraint=constraint,
+            incremental=incremental,
+        )
+
+    told = places(events)[: len(said)]  # then the end
+    assert said == [place.chosen[0] for place in told]
+    assert reference.measure(told, reference.answered) <= TOLERANCE
 
 
 async def test_a_window_is_not_kept(references: Path, tmp_path: Path) -> None:

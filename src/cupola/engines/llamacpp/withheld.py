@@ -140,7 +140,8 @@ class Recovery:
 
 def strip_space(one: TokenLogprob) -> TokenLogprob:
     """The first token of an answer without the space that is not the answer's."""
-    told = [
-        Candidate(o.text.removeprefix(b" "), o.logprob) for o in (one.chosen, *one.alternatives)
+    chosen, *likely = [
+        Candidate(told.text.removeprefix(b" "), told.logprob)
+        for told in (one.chosen, *one.alternatives)
     ]
-    return msgspec.structs.replace(one, chosen=told[0], alternatives=tuple(told[1:]))
+    return msgspec.structs.replace(one, chosen=chosen, alternatives=tuple(likely))
