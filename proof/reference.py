@@ -23,7 +23,12 @@ TEXT, PROMPT, ANSWER = 200, 40, 60
 """Tokens: of the text that is followed step by step, of the prompt that begins it, of a reply."""
 BEAMS: Final = 4
 BEAM_ANSWER: Final = 12
-_WAYS: Final = (False, True)
+_SEARCHES: Final = ((False, 1.0), (True, 0.0))
+"""Whether a reply may end before its length, and the length penalty.
+
+Of replies that end, transformers counts the end as part of the length, vLLM 0.5 and Cupola do not;
+so they are compared where length does not matter.
+"""
 
 
 def main() -> None:
@@ -55,7 +60,7 @@ def refer(shape: Shape, model: PreTrainedModel) -> dict[str, Any]:
         "prompt": prompt,
         "greedy": greedy,
         "answered": _distributions(model, prompt + greedy)[PROMPT - 1 : -1],
-        "beams": [_search(model, prompt, ends=ends) for ends in _WAYS if not shape.answer],
+        "beams": [_search(model, prompt, *how) for how in _SEARCHES if not shape.answer],
     }
 
 
@@ -66,20 +71,28 @@ def _distributions(model: PreTrainedModel, ids: Sequence[int]) -> list[list[floa
     return [[round(value, 7) for value in row] for row in rows]
 
 
-def _search(model: PreTrainedModel, prompt: Sequence[int], *, ends: bool) -> dict[str, Any]:
-    """The best beam; `ends`: whether a reply may end before its length."""
-    barred = [token for token in SPECIAL if token != EOS or not ends]
-    best = _generate(
+def _search(
+    model: PreTrainedModel, prompt: Sequence[int], ends: bool, penalty: float
+) -> dict[str, Any]:
+    """The best beam, without its end."""
+    found = _generate(
         model,
         prompt,
         num_beams=BEAMS,
-        length_penalty=1.0,
+        length_penalty=penalty,
         max_new_tokens=BEAM_ANSWER,
-        suppress_tokens=barred,
+        suppress_tokens=[token for token in SPECIAL if token != EOS or not ends],
     )
+    best = [token for token in found if token != EOS]
     rows = _distributions(model, [*prompt, *best])[len(prompt) - 1 :]
-    logprob = sum(row[token] for row, token in zip(rows, best, strict=False))
-    return {"ends": ends, "beams": BEAMS, "most": BEAM_ANSWER, "best": best, "logprob": logprob}
+    return {
+        "ends": ends,
+        "length_penalty": penalty,
+        "beams": BEAMS,
+        "most": BEAM_ANSWER,
+        "best": best,
+        "logprob": sum(row[token] for row, token in zip(rows, best, strict=False)),
+    }
 
 
 def _generate(model: PreTrainedModel, prompt: Sequence[int], **how: Any) -> list[int]:

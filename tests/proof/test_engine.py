@@ -107,17 +107,22 @@ async def test_a_greedy_reply(replica: Replica, reference: Reference, incrementa
 
 @pytest.mark.parametrize("case", [0, 1], ids=["of one length", "with an end"])
 async def test_the_best_beam(replica: Replica, reference: Reference, case: int) -> None:
-    """`generate(num_beams=4, length_penalty=1.0)` finds the same."""
+    """`generate(num_beams=4)` finds the same."""
     expected = reference.beams[case]
-    options = Options(use_beam_search=True, ignore_eos=not expected["ends"])
+    ends = expected["ends"]
+    options = Options(
+        use_beam_search=True, ignore_eos=not ends, length_penalty=expected["length_penalty"]
+    )
     events = await ask(
         replica, reference, reference.prompt, logprobs=0, options=options, incremental=False,
         max_tokens=expected["most"], beams=expected["beams"],
     )  # fmt: skip
 
-    told = places(events)
+    told, last = places(events), events[-1]
     assert [reference.tokens[token] for token in expected["best"]] == [p.chosen[0] for p in told]
     assert abs(sum(place.chosen[1] for place in told) - expected["logprob"]) <= BEAM_TOLERANCE
+    assert isinstance(last, Finish)
+    assert last.reason == ("stop" if ends else "length")
 
 
 @pytest.mark.parametrize("incremental", [True, False], ids=["stream", "whole"])
