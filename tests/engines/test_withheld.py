@@ -115,6 +115,16 @@ async def test_a_wrong_guess_is_not_told() -> None:
     assert [GAP] == list(event.logprobs)
 
 
+async def test_a_token_beyond_thousands_is_not_told() -> None:
+    """To tell how likely it was would hold the engine up."""
+    unlikely = Gap(GAP.chosen, (), 0, (LEAD, A + 1, TAIL))
+
+    event = await recover(likely=-0.25).complete(Delta("あ", 3, (unlikely,)))
+
+    assert isinstance(event, Delta)
+    assert [unlikely] == list(event.logprobs)
+
+
 async def test_other_events_pass() -> None:
     """They ask for nothing."""
     recovery = recover(likely=0.0)

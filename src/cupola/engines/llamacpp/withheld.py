@@ -10,7 +10,6 @@ SentencePiece vocabulary spells in bytes, and for most that a byte-level one cut
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import cached_property
-from math import inf
 from typing import Final
 
 import msgspec
@@ -19,10 +18,12 @@ from cupola.engines.llamacpp.step import Scored, Stepper
 from cupola.engines.llamacpp.vocabulary import Vocabulary
 from cupola.wire.canonical import Candidate, Delta, Event, TokenLogprob
 
-MOST_WITHHELD: Final = 32
-"""Tokens at one place. More are what a long stop string held back: not worth so many questions."""
+_MOST_BYTES: Final = 64
+"""Of a text that was held back. More is a long stop string's: not worth so many questions."""
 _FIRST_LOOK: Final = 64
 """Candidates among which a token that was chosen nearly always is."""
+_LAST_LOOK: Final = 4096
+"""Candidates that are asked for if it is not. To tell of 100,000 holds the engine up for all."""
 _DOUBT: Final = 0.1
 """Difference between what is told twice of one token: by then it was said after other ones."""
 _REPLACEMENT: Final = "\ufffd".encode()
@@ -46,7 +47,7 @@ class Divider:
 
     def divide(self, text: bytes, count: int) -> tuple[int, ...] | None:
         """The `count` tokens that make `text`; None if none do, or some do in several ways."""
-        if count > MOST_WITHHELD or _REPLACEMENT in text:
+        if len(text) > _MOST_BYTES or _REPLACEMENT in text:
             return None
         cuts: dict[int, list[tuple[int, ...]]] = {0: [()]}
         for _ in range(count):
@@ -113,25 +114,29 @@ class Recovery:
         return msgspec.structs.replace(event, logprobs=tuple(told))
 
     async def _fill(self, gap: Gap) -> list[TokenLogprob]:
-        """What `gap` stands for; itself, if its last token shows that the others were not those."""
-        before = [*self._prompt, *self._said[: gap.before]]
-        filled = [
-            await self._ask(token, [*before, *gap.ids[:i]]) for i, token in enumerate(gap.ids)
-        ]
+        """What `gap` stands for; itself, if not all of it can be told, or is doubtful."""
+        ids = [*self._prompt, *self._said[: gap.before]]
+        filled: list[TokenLogprob] = []
+        for token in gap.ids:
+            if (told := await self._ask(token, ids)) is None:
+                return [gap]
+            filled.append(told)
+            ids.append(token)
         if abs(filled[-1].chosen.logprob - gap.chosen.logprob) > _DOUBT:
             return [gap]
         if self._opens and gap.before == 0:
             filled[0] = strip_space(filled[0])
         return filled
 
-    async def _ask(self, token: int, before: Sequence[str | int]) -> TokenLogprob:
-        """How likely `token` was after `before`."""
-        likely = await self._stepper.take(before, max(_FIRST_LOOK, self._alternatives))
-        found = dict(likely)
-        if token not in found:
-            found = dict(await self._stepper.take(before, len(self._tokens)))
-        told = [self._candidate(one) for one in likely[: self._alternatives]]
-        return TokenLogprob(self._candidate((token, found.get(token, -inf))), tuple(told))
+    async def _ask(self, token: int, before: Sequence[str | int]) -> TokenLogprob | None:
+        """How likely `token` was after `before`; None: not among the likeliest thousands."""
+        for count in (max(_FIRST_LOOK, self._alternatives), _LAST_LOOK):
+            likely = await self._stepper.take(before, count)
+            for one in likely:
+                if one[0] == token:
+                    rivals = [self._candidate(rival) for rival in likely[: self._alternatives]]
+                    return TokenLogprob(self._candidate(one), tuple(rivals))
+        return None
 
     def _candidate(self, one: Scored) -> Candidate:
         token, logprob = one
