@@ -69,7 +69,7 @@ $(VENV)/dev.stamp: requirements/dev.txt pyproject.toml | $(BIN)/python
 # The transformers library, against which tests/proof holds what is served.
 $(PROOF)/proof.stamp: requirements/proof.txt | $(PROOF)/bin/python
 	$(PROOF)/bin/python -m pip --disable-pip-version-check --quiet install \
-		--require-hashes -r requirements/proof.txt
+		--no-compile --require-hashes -r requirements/proof.txt
 	@touch $@
 
 # PyTorch is large and not locked: only training needs it.
