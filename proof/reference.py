@@ -17,18 +17,12 @@ from transformers import PreTrainedModel
 
 from proof.gguf_file import write_gguf
 from proof.shapes import SHAPES, Shape, build
-from proof.vocabulary import BOS, EOS, PROMPT_IDS, SPECIAL, read_texts, spell
+from proof.vocabulary import BOS, PROMPT_IDS, SPECIAL, read_texts, spell
 
 TEXT, PROMPT, ANSWER = 200, 40, 60
 """Tokens: of the text that is followed step by step, of the prompt that begins it, of a reply."""
 BEAMS: Final = 4
 BEAM_ANSWER: Final = 12
-_SEARCHES: Final = ((False, 1.0), (True, 0.0))
-"""Whether a reply may end before its length, and the length penalty.
-
-Of replies that end, transformers counts the end as part of the length, vLLM 0.5 and Cupola do not;
-so they are compared where length does not matter.
-"""
 
 
 def main() -> None:
@@ -60,7 +54,7 @@ def refer(shape: Shape, model: PreTrainedModel) -> dict[str, Any]:
         "prompt": prompt,
         "greedy": greedy,
         "answered": _distributions(model, prompt + greedy)[PROMPT - 1 : -1],
-        "beams": [_search(model, prompt, *how) for how in _SEARCHES if not shape.answer],
+        "beam": {} if shape.answer else _search(model, prompt),
     }
 
 
@@ -71,28 +65,23 @@ def _distributions(model: PreTrainedModel, ids: Sequence[int]) -> list[list[floa
     return [[round(value, 7) for value in row] for row in rows]
 
 
-def _search(
-    model: PreTrainedModel, prompt: Sequence[int], ends: bool, penalty: float
-) -> dict[str, Any]:
-    """The best beam, without its end."""
-    found = _generate(
+def _search(model: PreTrainedModel, prompt: Sequence[int]) -> dict[str, Any]:
+    """The best beam of replies of one length.
+
+    Among replies that end, transformers takes only an end that ranks among the beams, and counts
+    it as part of the length; vLLM 0.5 and Cupola take any, and do not count it.
+    """
+    best = _generate(
         model,
         prompt,
         num_beams=BEAMS,
-        length_penalty=penalty,
+        length_penalty=1.0,
         max_new_tokens=BEAM_ANSWER,
-        suppress_tokens=[token for token in SPECIAL if token != EOS or not ends],
+        suppress_tokens=list(SPECIAL),
     )
-    best = [token for token in found if token != EOS]
-    rows = _distributions(model, [*prompt, *best])[len(prompt) - 1 :]
-    return {
-        "ends": ends,
-        "length_penalty": penalty,
-        "beams": BEAMS,
-        "most": BEAM_ANSWER,
-        "best": best,
-        "logprob": sum(row[token] for row, token in zip(rows, best, strict=False)),
-    }
+    rows = _distributions(model, [*prompt, *best])[len(prompt) - 1 : -1]
+    logprob = sum(row[token] for row, token in zip(rows, best, strict=True))
+    return {"beams": BEAMS, "best": best, "logprob": logprob}
 
 
 def _generate(model: PreTrainedModel, prompt: Sequence[int], **how: Any) -> list[int]:

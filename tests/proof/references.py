@@ -38,7 +38,7 @@ class Reference:
     """The greedy reply, or the one that was to be scored."""
     answered: list[Distribution]
     """From which each token of that reply was chosen."""
-    beams: list[dict[str, Any]]
+    beam: dict[str, Any]
 
     def say(self, ids: Sequence[int]) -> str:
         """The text of some tokens."""
