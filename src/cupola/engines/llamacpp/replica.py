@@ -8,6 +8,7 @@ It owns the two quirks of prompts: the token that begins one, and texts without 
 
 from collections.abc import AsyncGenerator
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +29,9 @@ from cupola.engines.llamacpp.completion import (
 from cupola.engines.llamacpp.process import EngineProcess
 from cupola.engines.llamacpp.reply import Reply, read_refusal, too_long
 from cupola.engines.llamacpp.search import Search
+from cupola.engines.llamacpp.step import Stepper
 from cupola.engines.llamacpp.vocabulary import read_vocabulary
+from cupola.engines.llamacpp.withheld import Divider, Recovery
 from cupola.engines.port import CAPABILITIES, Generation, Profile, ReplicaState, Tokens, Verbatim
 from cupola.http.client import Client
 from cupola.http.connection import Broken
@@ -81,6 +84,7 @@ class LlamaCppReplica:
         header = read_header(weights)
         self._profile = replace(profile(header, context_length), engine=NAME, capabilities=CAN_DO)
         self._vocabulary = read_vocabulary(header)
+        self._divider = Divider(self._vocabulary)
         self._writer = CompletionWriter(self._vocabulary, self._profile.context_length)
         options = {
             "weights": str(weights.absolute()),
@@ -147,24 +151,26 @@ class LlamaCppReplica:
                     yield event
                 return
             reply = self._expect(request)
-            body = self._writer.write(request, await self._tokenize(request))
+            prompt = await self._tokenize(request)
+            body = self._writer.write(request, prompt)
+            recovery = self._recover(request, prompt, reply)
             if request.incremental or stops_by_token(request):
                 async with self.client.stream("POST", PATH, body, within=PATIENCE) as answer:
                     async for data in answer:
                         for event in reply.receive(data, answer.status):
-                            yield event
+                            yield event if recovery is None else await recovery.complete(event)
                         if reply.is_stopped:
                             break  # hangs up, which frees the slot
             else:
                 status, data = await self.client.request("POST", PATH, body, within=PATIENCE)
                 for event in reply.receive(data, status):
-                    yield event
+                    yield event if recovery is None else await recovery.complete(event)
             if retry := reply.find_retry():
                 async for event in self.generate(retry):
                     yield event
             else:
                 for event in reply.end():
-                    yield event
+                    yield event if recovery is None else await recovery.complete(event)
         except Broken as error:
             yield Failed(EngineFailed(_STOPPED, private=str(error)))
         except CupolaError as error:
@@ -179,7 +185,11 @@ class LlamaCppReplica:
             raise too_long(len(prompt), length)
         opens = opens_reply(request.prompt, self._vocabulary)
         search = Search(request, prompt, self._vocabulary, length, opens=opens)
-        return await search.run(self._ask_once)
+        return await search.run(self._stepper)
+
+    @cached_property
+    def _stepper(self) -> Stepper:
+        return Stepper(self._vocabulary, self._ask_once)
 
     async def _ask_once(self, body: bytes) -> bytes:
         status, answer = await self.client.request("POST", PATH, body, within=PATIENCE)
@@ -189,7 +199,22 @@ class LlamaCppReplica:
 
     def _expect(self, request: Generation) -> Reply:
         opens = opens_reply(request.prompt, self._vocabulary)
-        return Reply(request, self._vocabulary, opens=opens)
+        return Reply(request, self._vocabulary, opens=opens, divider=self._divider)
+
+    def _recover(
+        self, request: Generation, prompt: list[str | int], reply: Reply
+    ) -> Recovery | None:
+        """What tells of tokens that llama.cpp keeps to itself, if any are to be told of."""
+        if request.logprobs is None:
+            return None
+        return Recovery(
+            prompt,
+            reply.said,
+            self._vocabulary,
+            self._stepper,
+            alternatives=request.logprobs,
+            opens=opens_reply(request.prompt, self._vocabulary),
+        )
 
     async def _tokenize(self, request: Generation) -> list[str | int]:
         """The prompt as llama.cpp takes it: text with control tokens, and ids for what has none."""

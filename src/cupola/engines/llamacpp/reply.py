@@ -21,6 +21,7 @@ import msgspec
 from msgspec import Struct
 
 from cupola.engines.llamacpp.vocabulary import Vocabulary
+from cupola.engines.llamacpp.withheld import Divider, Gap, strip_space
 from cupola.engines.port import Constraint, Generation, JsonOutput, ToolOutput
 from cupola.kit.errors import CupolaError, EngineFailed, Invalid, TooLong
 from cupola.wire.canonical import (
@@ -92,9 +93,17 @@ class Reply:
         request: What was asked.
         vocabulary: Of the model.
         opens: The model begins with a space that is not part of its answer.
+        divider: Finds tokens that llama.cpp did not tell of; None: they are not looked for.
     """
 
-    def __init__(self, request: Generation, vocabulary: Vocabulary, *, opens: bool) -> None:
+    def __init__(
+        self,
+        request: Generation,
+        vocabulary: Vocabulary,
+        *,
+        opens: bool,
+        divider: Divider | None = None,
+    ) -> None:
         self._request = request
         constraint, options = request.constraint, request.options
         calls = isinstance(constraint, ToolOutput)
@@ -112,6 +121,9 @@ class Reply:
         self._strip = self._strip_token = opens
         self._logprobs: list[TokenLogprob] = []
         self._told = 0
+        self._divider = divider
+        self.said: list[int] = []
+        """Ids of the answer's tokens, as long as all are known."""
         self._opening = True
         self._calling = False
         self._buffer = b""
@@ -236,18 +248,28 @@ class Reply:
         self._told = chunk.tokens_predicted
         told = [self._read_place(place, alternatives) for place in places]
         if skipped > 0 and chunk.content:
-            text = chunk.content.encode()
-            told[0] = TokenLogprob(Candidate(text, told[0].chosen.logprob), told[0].alternatives)
+            told[0] = self._cover(chunk.content.encode(), skipped, places[0].id, told[0])
+        if self._strip_token:  # the space that is not the answer's is the first token's
+            told[0] = strip_space(told[0])
+            self._strip_token = False
+        self.said += [place.id for place in places]
         return tuple(told)
+
+    def _cover(self, text: bytes, skipped: int, token: int, last: TokenLogprob) -> TokenLogprob:
+        """`last`, of the id `token`, standing for all the tokens of `text`, which it ends."""
+        chosen = Candidate(text, last.chosen.logprob)
+        before = text.removesuffix(last.chosen.text)
+        missing = self._divider.divide(before, skipped) if self._divider else None
+        if missing is None:
+            self._divider = None  # nor can any be asked for that comes after
+            return TokenLogprob(chosen, last.alternatives)
+        gap = Gap(chosen, last.alternatives, len(self.said), (*missing, token))
+        self.said += missing
+        return gap
 
     def _read_place(self, place: _Place, alternatives: int) -> TokenLogprob:
         likely = [self._candidate(one) for one in place.top_logprobs[:alternatives]]
-        chosen = self._candidate(place)
-        if self._strip_token:  # the space that is not the answer's is the first token's
-            chosen = Candidate(chosen.text.removeprefix(b" "), chosen.logprob)
-            likely = [Candidate(one.text.removeprefix(b" "), one.logprob) for one in likely]
-            self._strip_token = False
-        return TokenLogprob(chosen, tuple(likely))
+        return TokenLogprob(self._candidate(place), tuple(likely))
 
     def _candidate(self, likely: _Likely) -> Candidate:
         return Candidate(self._vocabulary.tokens[likely.id], likely.logprob)

@@ -5,51 +5,13 @@ token a beam.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import Final
-
-import msgspec
+from collections.abc import Iterator, Sequence
 
 from cupola.engines.llamacpp.beam import CANDIDATES_A_BEAM, Beam, BeamSearch, Rules, Scored
+from cupola.engines.llamacpp.step import Stepper
 from cupola.engines.llamacpp.vocabulary import Vocabulary
 from cupola.engines.port import Generation
-from cupola.kit.errors import EngineFailed
 from cupola.wire.canonical import Candidate, Delta, Event, Finish, Options, TokenLogprob, Usage
-
-Ask = Callable[[bytes], Awaitable[bytes]]
-"""Sends the body of a completion request; the body of its reply."""
-
-_CONSTANT: Final = {
-    "n_predict": 1,
-    "temperature": 0.0,
-    "samplers": ["temperature"],
-    "cache_prompt": True,
-    "stream": False,
-    "response_fields": ["completion_probabilities"],
-}
-
-
-class _Likely(msgspec.Struct):
-    id: int
-    logprob: float
-
-
-class _Place(msgspec.Struct):
-    top_logprobs: list[_Likely]
-
-
-class _Step(msgspec.Struct):
-    completion_probabilities: list[_Place] = []
-
-
-_decode = msgspec.json.Decoder(_Step).decode
-
-
-def find_plain(vocabulary: Vocabulary) -> int:
-    """A token that says one ASCII character."""
-    return next(
-        i for i, piece in enumerate(vocabulary.tokens) if piece.isascii() and piece.isalpha()
-    )
 
 
 class Search:
@@ -76,15 +38,12 @@ class Search:
         self._alternatives: dict[tuple[int, ...], Sequence[Scored]] = {}
         room = context_length - len(prompt)
         self._rules = self._write_rules(min(request.max_tokens or room, room))
-        # What the engine says at each step does not matter, but it must be a whole character, and
-        # no end, or it tells nothing; a bias does not change what it tells.
-        self._said = [(find_plain(vocabulary), 1e6)]
 
-    async def run(self, ask: Ask) -> list[Event]:
+    async def run(self, stepper: Stepper) -> list[Event]:
         """The answers, best first."""
         search = BeamSearch(self._rules)
         while search.beams:
-            steps = await asyncio.gather(*[self._step(beam, ask) for beam in search.beams])
+            steps = await asyncio.gather(*[self._step(beam, stepper) for beam in search.beams])
             search.advance(steps)
         return list(self._tell(search.answers(self._request.choices)))
 
@@ -104,17 +63,12 @@ class Search:
             find_stop=self._find_stop,
         )
 
-    async def _step(self, beam: Beam, ask: Ask) -> list[Scored]:
+    async def _step(self, beam: Beam, stepper: Stepper) -> list[Scored]:
         """What may follow `beam`, likeliest first."""
         ids = [token for token, _ in beam.tokens]
         shown = CANDIDATES_A_BEAM * self._request.beams + len(self._vocabulary.special)
         wanted = max(shown, self._request.logprobs or 0)
-        body = {**_CONSTANT, "prompt": [*self._prompt, *ids], "n_probs": wanted}
-        body["logit_bias"] = self._said
-        step = _decode(await ask(msgspec.json.encode(body)))
-        if not step.completion_probabilities:
-            raise EngineFailed("The model's engine failed.", private="a step without candidates")
-        likely = [(one.id, one.logprob) for one in step.completion_probabilities[0].top_logprobs]
+        likely = await stepper.take([*self._prompt, *ids], wanted)
         self._alternatives[tuple(ids)] = likely[: self._request.logprobs or 0]
         allowed = [one for one in likely if one[0] not in self._rules.barred]
         return allowed[: CANDIDATES_A_BEAM * self._request.beams]
