@@ -3,10 +3,11 @@
 from msgspec import Struct
 from msgspec.structs import replace
 
-from cupola.engines.port import Generation, Piece, Tokens, Verbatim
+from cupola.engines.port import SAFE_PROMPT, Generation, Piece, Tokens, Verbatim
 from cupola.gateway.directory import Served
 from cupola.gateway.layout import Layout
 from cupola.gateway.prepare import render, sample
+from cupola.gateway.safe_prompt import with_safe_prompt
 from cupola.kit.errors import NotFound
 from cupola.wire.canonical import ChatRequest, Sampled, TextRequest
 
@@ -30,6 +31,14 @@ class Plan(Struct, frozen=True):
 def plan_chat(request: ChatRequest, served: Served, layout: Layout) -> Plan:
     """The answers to a conversation."""
     return _plan(request, [sample(request, served, render(request, layout))], [""])
+
+
+def plan_conversation(request: ChatRequest, served: Served) -> Plan:
+    """The answers to a conversation by an engine that takes it as it is."""
+    if request.safe_prompt and SAFE_PROMPT not in served.profile.capabilities:
+        messages = with_safe_prompt(request.messages)
+        request = replace(request, messages=messages, safe_prompt=False)
+    return _plan(request, [replace(sample(request, served, ()), conversation=request)], [""])
 
 
 def plan_text(request: TextRequest, served: Served) -> Plan:
