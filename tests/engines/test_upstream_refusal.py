@@ -92,11 +92,11 @@ def test_a_proxys_page_is_nothing_to_tell():
         (529, OPENAI, EngineFailed),
     ],
 )  # fmt: skip
-def test_kinds(status: int, body: Any, kind: type):
+def test_kinds(status: int, body: Any, kind: Any):
     """Whose fault it is decides what the caller is told."""
     error = refuse(status, body)
 
-    assert kind is type(error)
+    assert error.__class__ is kind
     assert f"answered {status}" in error.private
 
 

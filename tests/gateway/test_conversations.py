@@ -83,7 +83,7 @@ async def test_what_it_lacks_is_refused(fields: dict[str, Any], where: str):
 async def test_extras_go_through_by_name():
     """Those that the operator wrote down, and no other."""
     caller, replica = caller_of("reasoning_effort", "made_up")
-    fields = {"reasoning_effort": "low", "made_up": [1]}
+    fields: dict[str, Any] = {"reasoning_effort": "low", "made_up": [1]}
     response = await ask(caller, **fields)
 
     assert 200 == response.status

@@ -45,7 +45,7 @@ class Server:
 @asynccontextmanager
 async def serving(context: ssl.SSLContext, *replies: bytes) -> AsyncIterator[tuple[Server, int]]:
     server = Server(*replies)
-    context.sni_callback = server.note_name  # type: ignore[assignment]
+    context.sni_callback = server.note_name
     listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=context)
     try:
         yield server, listener.sockets[0].getsockname()[1]

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -40,10 +41,10 @@ class Endpoint:
     uri: str
     key: str
 
-    def post(self, **body: Any) -> Any:
+    def post(self, path: str = "v1/chat/completions", **body: Any) -> Any:
         """The reply; of a stream its events."""
         request = urllib.request.Request(
-            f"{self.uri}/chat/completions",
+            f"{self.uri}/{path}",
             json.dumps({"temperature": 0, **body}).encode(),
             {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"},
         )
@@ -56,6 +57,11 @@ class Endpoint:
         return [json.loads(event.removeprefix("data: ")) for event in events]
 
 
+def features(dialect: str) -> list[str]:
+    text = [] if dialect == "mistral" else ["text"]  # Mistral's dialect has no route for it
+    return ["tools", "json", "json_schema", "logprobs", "logit_bias", *text]
+
+
 def configure(home: Path, running: Running) -> None:
     """Upstreams of the other server, one a dialect, with its key in a closed file."""
     key = home / "far.key"
@@ -63,7 +69,8 @@ def configure(home: Path, running: Running) -> None:
     key.write_text(running.key)
     tables = [
         f'[far-{dialect}]\nmodel = "Far-Pilot"\ndialect = "{dialect}"\nurl = "{running.target_uri}"'
-        f'\nupstream_model = "Cupola-Pilot"\nkey_file = "far.key"\npublisher = "Cupola"\n'
+        f'\nupstream_model = "Cupola-Pilot"\nkey_file = "far.key"\npublisher = "Cupola"'
+        f"\nfeatures = {features(dialect)}\n"
         for dialect in DIALECTS
     ]
     (home / "upstreams.toml").write_text("\n".join(tables))
@@ -115,7 +122,7 @@ def test_stream(far: Endpoint, near: Endpoint) -> None:
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 def test_tools(far: Endpoint, stream: bool) -> None:
     """A call that must be made is made, and its result can be told."""
-    asked = {"tools": [TOOL], "tool_choice": "required"}
+    asked: dict[str, Any] = {"tools": [TOOL], "tool_choice": "required"}
     reply = far.post(messages=FLIGHT, stream=stream, **asked)
     if stream:
         [call] = [c for e in reply for c in e["choices"][0]["delta"].get("tool_calls", [])]
@@ -144,6 +151,31 @@ def test_json(far: Endpoint) -> None:
     reply = far.post(messages=LANGUAGES, response_format=form)
 
     assert json.loads(reply["choices"][0]["message"]["content"])["count"] in range(3, 10)
+
+
+def test_log_probabilities_and_biases(far: Endpoint, near: Endpoint) -> None:
+    """As the model behind both has them; on the Azure dialect they need leave, which is asked."""
+    asked: dict[str, Any] = {
+        "messages": LANGUAGES,
+        "logprobs": True,
+        "top_logprobs": 2,
+        "max_tokens": 4,
+        "logit_bias": {"300": -100},
+    }
+
+    assert near.post(**asked)["choices"] == far.post(**asked)["choices"]
+
+
+def test_text_completions(far: Endpoint, near: Endpoint) -> None:
+    """Where the dialect has a route for them; where it has none, callers get the usual 404."""
+    path = "v1/completions"
+    asked: dict[str, Any] = {"prompt": "There are about", "max_tokens": 4, "logprobs": 2}
+    if far.uri.endswith("mistral"):
+        with pytest.raises(urllib.error.HTTPError, match="404") as caught:
+            far.post(path, **asked)
+        caught.value.close()
+    else:
+        assert near.post(path, **asked)["choices"] == far.post(path, **asked)["choices"]
 
 
 def test_commands(front: Path, running: Running) -> None:
