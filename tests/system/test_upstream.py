@@ -57,6 +57,20 @@ class Endpoint:
         return [json.loads(event.removeprefix("data: ")) for event in events]
 
 
+def assert_alike(expected: Any, actual: Any) -> None:
+    """Equal, but for the last digits of numbers: whether a prompt is in a cache changes those."""
+    if isinstance(expected, dict):
+        assert list(expected) == list(actual)
+        expected, actual = list(expected.values()), list(actual.values())
+    if isinstance(expected, list):
+        for one, other in zip(expected, actual, strict=True):
+            assert_alike(one, other)
+    else:
+        assert actual == (
+            pytest.approx(expected, abs=0.05) if isinstance(expected, float) else expected
+        )
+
+
 def features(dialect: str) -> list[str]:
     text = [] if dialect == "mistral" else ["text"]  # Mistral's dialect has no route for it
     return ["tools", "json", "json_schema", "logprobs", "logit_bias", *text]
@@ -163,7 +177,7 @@ def test_log_probabilities_and_biases(far: Endpoint, near: Endpoint) -> None:
         "logit_bias": {"300": -100},
     }
 
-    assert near.post(**asked)["choices"] == far.post(**asked)["choices"]
+    assert_alike(near.post(**asked)["choices"], far.post(**asked)["choices"])
 
 
 def test_text_completions(far: Endpoint, near: Endpoint) -> None:
@@ -175,7 +189,7 @@ def test_text_completions(far: Endpoint, near: Endpoint) -> None:
             far.post(path, **asked)
         caught.value.close()
     else:
-        assert near.post(path, **asked)["choices"] == far.post(path, **asked)["choices"]
+        assert_alike(near.post(path, **asked)["choices"], far.post(path, **asked)["choices"])
 
 
 def test_commands(front: Path, running: Running) -> None:
