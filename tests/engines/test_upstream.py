@@ -180,6 +180,23 @@ async def test_a_repeated_key_is_struck_out(tmp_path: Path) -> None:
         assert "[key]" in str(error)
 
 
+async def test_a_new_key_needs_no_restart(tmp_path: Path) -> None:
+    """After a refusal the key's file is read again; the refused one is still struck out."""
+    refusal = reply(401, b'{"message":"Bad key %b"}' % KEY.encode())
+    async with asking(tmp_path, refusal, stream(HI, STOP, DONE)) as (server, upstream):
+        replica = UpstreamReplica(upstream)
+        await replica.start()
+        (tmp_path / "far.key").write_text("NEW")
+        request = Generation(prompt=(), conversation=CONVERSATION)
+        [failed] = [event async for event in replica.generate(request)]
+        assert ANSWER == [event async for event in replica.generate(request)]
+        await replica.stop()
+
+    assert isinstance(failed, Failed)
+    assert KEY not in str(failed.error)
+    assert b"Authorization: Bearer NEW\r\n" in server.requests[1]
+
+
 async def test_a_pause_is_handed_on(tmp_path: Path) -> None:
     """From the head of the reply, for streams and whole replies."""
     error = await fail(tmp_path, reply(429, b"{}", b"Retry-After: 7"))

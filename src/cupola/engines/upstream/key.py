@@ -1,6 +1,7 @@
 """Where an upstream's key is kept: never beside its URL, never in what a process shows of itself.
 
-It is read at each start of the replica, so a new key needs no restart of anything else.
+It is read when the replica starts, and again after the upstream has refused it, so that a new key
+in a file needs no restart.
 """
 
 import os

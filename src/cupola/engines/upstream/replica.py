@@ -46,6 +46,7 @@ class UpstreamReplica:
         self._profile = _describe(upstream)
         self._client: Client | None = None
         self._key: str | None = None
+        self._key_refused = False
         self._state: ReplicaState = "stopped"
         self._ended = asyncio.Event()
         self._busy = 0
@@ -111,6 +112,8 @@ class UpstreamReplica:
     async def _answer(self, request: Generation) -> AsyncGenerator[Event, None]:
         if self._client is None or self._state != "ready":
             raise EngineFailed(_STOPPED)
+        if self._key_refused:
+            self._key, self._key_refused = read_key(self._upstream.key), False
         body = write_body(request, self._upstream)
         headers = write_headers(body, self._key, self._upstream.dialect)
         text = request.conversation is None
@@ -120,6 +123,7 @@ class UpstreamReplica:
         asked = self._client.stream("POST", path, encode_body(body), headers, within=within)
         async with asked as answer:
             if answer.status != 200:
+                self._key_refused |= answer.status == 401  # the next request may bring a new one
                 refusal = await _gather(answer, _MOST_REFUSAL)
                 raise read_refusal(answer.status, refusal, answer.headers, text=text)
             if request.incremental:
