@@ -1,14 +1,18 @@
 """What upstreams say, in the forms that services were seen to say it, as events."""
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cupola.engines.port import Generation, JsonOutput, ToolOutput
 from cupola.engines.upstream.events import MAX_EVENT, EventReader, ServerEvent
+from cupola.engines.upstream.refusal import read_told
 from cupola.engines.upstream.reply import Reply
-from cupola.kit.errors import EngineFailed, Filtered
+from cupola.kit.errors import CupolaError, EngineFailed, Filtered
 from cupola.wire.canonical import Call, Candidate, Delta, Event, Finish, TokenLogprob, Tool, Usage
 
 TOOLS = (Tool("get_time"), Tool("get_flight"))
@@ -257,3 +261,24 @@ def test_an_event_without_end_is_given_up():
     reader.receive(b"data: " + b"x" * (MAX_EVENT // 2))
     with pytest.raises(EngineFailed, match="too long"):
         reader.receive(b"x" * MAX_EVENT)
+
+
+_KEYS = ["choices", "delta", "message", "content", "tool_calls", "function", "name", "arguments",
+         "usage", "completion_tokens", "finish_reason", "logprobs", "tokens", "token", "logprob",
+         "error", "detail", "details", "loc", "code", "type", "text", "index", "id"]  # fmt: skip
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(_KEYS), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.lists(_JSON, max_size=4), st.sampled_from([None, 2]))
+def test_whatever_comes_is_an_answer_or_an_error(chunks: list[Any], logprobs: int | None):
+    """No upstream can make a fault of ours."""
+    with suppress(CupolaError):
+        read(*[json.dumps(chunk) for chunk in chunks], logprobs=logprobs, constraint=AUTO)
+    for chunk in chunks:
+        read_told(json.dumps(chunk).encode())
