@@ -12,24 +12,27 @@ import gc
 import json
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from cupola import __version__
+from cupola.catalog.model import Task
 from cupola.catalog.service import Catalog
 from cupola.catalog.store import EntryFiles, WeightFolders
 from cupola.db.database import Database
 from cupola.db.migration import ensure_schema
 from cupola.deployments.loop import Supervisor
-from cupola.deployments.model import Endpoint
+from cupola.deployments.model import Endpoint, EndpointKind
 from cupola.deployments.schemas import EndpointDetail, detail, get_keys, summarise
 from cupola.deployments.service import Endpoints
 from cupola.deployments.store import SqlEndpoints
 from cupola.engines.llamacpp.replica import LlamaCppReplica
+from cupola.engines.upstream.config import Upstream, read_upstreams
+from cupola.engines.upstream.replica import UpstreamReplica
 from cupola.gateway.app import Gateway
 from cupola.gateway.compatibility import Compatibility
 from cupola.gateway.directory import Directory, Served, Snapshot
@@ -42,6 +45,7 @@ from cupola.ids import EndpointName, ModelName
 from cupola.keys.service import Keyring
 from cupola.keys.store import SecretFile
 from cupola.kit.clock import Clock, SystemClock
+from cupola.kit.errors import CupolaError, NotFound
 from cupola.kit.tasks import cancel, supervise
 from cupola.settings import Settings
 from cupola.telemetry.log import start_log, stop_log
@@ -56,6 +60,10 @@ _PATIENCE = 5.0
 _PAUSE = 1.0
 _FIRST_REPLY = 30.0
 """Seconds for the first reply, which may have to wait for a slow disk."""
+_UNKNOWN_TEMPERATURE = 1.0
+"""Said of an upstream that nobody knows the default of; never sent to it unasked."""
+_UNKNOWN_CONTEXT = 131_072
+"""Of an upstream that nobody knows the length of; it judges itself what is too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,8 @@ class State:
     keys: Keyring
     catalog: Catalog
     endpoints: Endpoints
+    upstreams: Mapping[EndpointName, Upstream]
+    """What stands behind the endpoints of that kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +93,43 @@ def open_catalog(home: Home) -> Catalog:
     return Catalog(EntryFiles(), WeightFolders(home.models))
 
 
+def open_upstreams(home: Home) -> Mapping[EndpointName, Upstream]:
+    """What the home's file says of models that others run. Raises: BadUpstreams."""
+    return {EndpointName(each.endpoint): each for each in read_upstreams(home.upstreams)}
+
+
+async def find_fault(upstream: Upstream) -> str | None:
+    """Why the upstream cannot be asked from here, for whoever runs Cupola; None if it can.
+
+    No request is sent, so that looking costs nothing: a wrong key shows at the first one.
+    """
+    replica = UpstreamReplica(upstream)
+    try:
+        await replica.start()
+    except CupolaError as error:
+        return str(error)
+    finally:
+        await replica.stop()
+    return None
+
+
+def _name_upstreams(home: Home, upstreams: Mapping[EndpointName, Upstream]) -> Sequence[Endpoint]:
+    """Their endpoints, which are as old as the file."""
+    if not upstreams:
+        return ()
+    created = int(home.upstreams.stat().st_mtime)
+    return [
+        Endpoint(name, EndpointKind.UPSTREAM, ModelName(each.model), created)
+        for name, each in upstreams.items()
+    ]
+
+
 @asynccontextmanager
 async def open_state(settings: Settings, clock: Clock) -> AsyncIterator[State]:
     """The installation's state; the home is made if it is not there."""
     home = Home(settings.home)
     home.prepare()
+    upstreams = open_upstreams(home)
     ensure_schema(home.database)
     database = Database(home.database)
     try:
@@ -95,7 +137,8 @@ async def open_state(settings: Settings, clock: Clock) -> AsyncIterator[State]:
             home=home,
             keys=Keyring(SecretFile(home.secret)),
             catalog=open_catalog(home),
-            endpoints=Endpoints(SqlEndpoints(database), clock),
+            endpoints=Endpoints(SqlEndpoints(database), clock, _name_upstreams(home, upstreams)),
+            upstreams=upstreams,
         )
     finally:
         await database.close()
@@ -164,7 +207,12 @@ class Deployment:
 async def _deploy(settings: Settings, state: State, clock: Clock) -> Sequence[Deployment]:
     """A deployment for each endpoint, none of them started."""
     endpoints = await state.endpoints.ensure_first(FIRST_ENDPOINT, FIRST_MODEL)
-    return [_join(settings, state, endpoint, clock) for endpoint in endpoints]
+    return [
+        _join_upstream(state, endpoint, upstream, clock)
+        if (upstream := state.upstreams.get(endpoint.name))
+        else _join(settings, state, endpoint, clock)
+        for endpoint in endpoints
+    ]
 
 
 def _join(settings: Settings, state: State, endpoint: Endpoint, clock: Clock) -> Deployment:
@@ -191,6 +239,41 @@ def _join(settings: Settings, state: State, endpoint: Endpoint, clock: Clock) ->
         pool=supervisor,
     )
     return Deployment(endpoint, supervisor, served)
+
+
+def _join_upstream(
+    state: State, endpoint: Endpoint, upstream: Upstream, clock: Clock
+) -> Deployment:
+    upstream = _complete(upstream, state.catalog)
+    replica = UpstreamReplica(upstream)
+    supervisor = Supervisor([replica], clock)
+    temperature = upstream.default_temperature
+    served = Served(
+        endpoint=endpoint.name,
+        model=endpoint.model,
+        provider=upstream.publisher,
+        model_type=Task.CHAT_COMPLETIONS,
+        created=endpoint.created,
+        profile=replica.profile,
+        default_temperature=_UNKNOWN_TEMPERATURE if temperature is None else temperature,
+        pool=supervisor,
+    )
+    return Deployment(endpoint, supervisor, served)
+
+
+def _complete(upstream: Upstream, catalog: Catalog) -> Upstream:
+    """With what the catalog knows of the model, where the file does not say it."""
+    publisher, length = "", _UNKNOWN_CONTEXT
+    try:
+        model = catalog.get_model(upstream.model)
+        publisher, length = model.publisher, model.context_length
+    except NotFound:
+        pass  # any model may stand behind an upstream
+    return replace(
+        upstream,
+        publisher=upstream.publisher or publisher,
+        context_length=upstream.context_length or length,
+    )
 
 
 def _take_snapshot(deployments: Sequence[Deployment], keyring: Keyring) -> Snapshot:

@@ -2,6 +2,7 @@
 
     secret.key          what every key is derived from (keys.store); never leaves the home
     cupola.db           endpoints (db); SQLite, with its -wal and -shm beside it while in use
+    upstreams.toml      models that others run, if you write it (engines.upstream.config)
     models/             weights of your own; searched before the ones that come with Cupola
     logs/               cupola.log, and one log per engine
     run/lock            held by the running server, so that a second one stays out
@@ -47,6 +48,7 @@ class Home:
         self.secret = folder / "secret.key"
         self.database = folder / "cupola.db"
         self.models = folder / "models"
+        self.upstreams = folder / "upstreams.toml"
         self.logs = folder / "logs"
         self.run = folder / "run"
         self._lock = self.run / "lock"

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from cupola.engines.llamacpp.replica import LlamaCppReplica
 from cupola.engines.port import Generation, JsonOutput, Replica, ToolOutput, Verbatim
 from cupola.kit.errors import Invalid, TooLong
 from cupola.wire.canonical import Call, Delta, Event, Failed, Finish, Tool
+from tests.contract.chained import DIALECTS, chained, converse
 from tests.models import build_tiny_model
 
 CONTEXT = 256
@@ -83,18 +84,36 @@ def echo() -> Replica:
 
 
 @pytest.fixture(
-    params=["echo", "llamacpp", "llamacpp_spaced", "llamacpp_old", "llamacpp_untokened"]
+    params=[
+        "echo",
+        "llamacpp",
+        "llamacpp_spaced",
+        "llamacpp_old",
+        "llamacpp_untokened",
+        *DIALECTS,
+    ]
 )
 async def replica(request: pytest.FixtureRequest) -> AsyncIterator[Replica]:
-    replica: Replica = request.getfixturevalue(request.param)
+    if request.param in DIALECTS:
+        echo, folder = EchoReplica(CONTEXT, pause=0.001), request.getfixturevalue("tmp_path")
+        async with chained(request.param, echo, folder) as replica:
+            yield replica
+        return
+    replica = request.getfixturevalue(request.param)
     await replica.start()
     yield replica
     await replica.stop()
 
 
+def ask(replica: Replica, **fields: Any) -> AsyncGenerator[Event, None]:
+    request = Generation(**{"prompt": PROMPT, **fields})
+    if replica.profile.takes_conversations:
+        request = converse(request)
+    return replica.generate(request)
+
+
 async def collect(replica: Replica, **fields: Any) -> list[Event]:
-    request = Generation(**{"prompt": PROMPT, "seed": 1, "max_tokens": 60, **fields})
-    return [event async for event in replica.generate(request)]
+    return [event async for event in ask(replica, **{"seed": 1, "max_tokens": 60, **fields})]
 
 
 def join(events: list[Event]) -> str:
@@ -148,7 +167,7 @@ async def test_too_long_prompt_is_refused(replica: Replica) -> None:
 async def test_hanging_up_frees_the_slot(replica: Replica) -> None:
     """Closing the generator early leaves nothing busy, and the next request is answered."""
     for _ in range(4):  # more often than there are slots
-        events = replica.generate(Generation(prompt=PROMPT))
+        events = ask(replica)
         await anext(events)
         assert replica.busy == 1
         await events.aclose()

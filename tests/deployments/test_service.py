@@ -5,7 +5,7 @@ from cupola.deployments.model import Endpoint, EndpointKind
 from cupola.deployments.service import Endpoints
 from cupola.ids import EndpointName, ModelName
 from cupola.kit.clock import FakeClock
-from cupola.kit.errors import NotFound
+from cupola.kit.errors import Conflict, NotFound
 
 PILOT = EndpointName("pilot")
 MODEL = ModelName("Cupola-Pilot")
@@ -37,3 +37,32 @@ async def test_unknown_name_is_answered_with_the_known(endpoints: Endpoints):
 
     with pytest.raises(NotFound, match=r"There is no endpoint 'pilto'\. There are: pilot\."):
         await endpoints.get_endpoint("pilto")
+
+
+FAR = Endpoint(EndpointName("far"), EndpointKind.UPSTREAM, ModelName("Far"), created=500)
+
+
+async def test_written_endpoints_stand_beside_the_stored():
+    """They come after, so that the first one stays the first; none of them is stored."""
+    store = MemoryEndpoints()
+    endpoints = Endpoints(store, FakeClock(1000.5), [FAR])
+    first = await endpoints.ensure_first(PILOT, MODEL)
+
+    assert ["pilot", "far"] == [each.name for each in first]
+    assert first == await endpoints.list_endpoints()
+    assert FAR == await endpoints.get_endpoint("far")
+    assert await store.find(FAR.name) is None
+
+
+async def test_a_written_endpoint_cannot_take_a_name():
+    """Neither a stored one's nor, at the very first start, that of the one to be made."""
+    store = MemoryEndpoints()
+    twin = Endpoint(PILOT, EndpointKind.UPSTREAM, MODEL, created=500)
+    endpoints = Endpoints(store, FakeClock(), [twin])
+
+    with pytest.raises(Conflict, match=r"'pilot'.*kind upstream"):
+        await endpoints.ensure_first(PILOT, MODEL)
+    assert [] == await store.list()
+    await Endpoints(store, FakeClock()).ensure_first(PILOT, MODEL)
+    with pytest.raises(Conflict, match="'pilot'"):
+        await endpoints.list_endpoints()

@@ -1,5 +1,6 @@
 """The checks of `cupola doctor`. None changes anything, not even by making the home."""
 
+import asyncio
 import hashlib
 import os
 import shutil
@@ -11,13 +12,14 @@ from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 
-from cupola.app import FIRST_MODEL, open_catalog
+from cupola.app import FIRST_MODEL, find_fault, open_catalog, open_upstreams
 from cupola.catalog.files import FoundWeights, describe_mismatch
 from cupola.catalog.model import Model
 from cupola.catalog.service import Catalog
 from cupola.engines.gguf import BadModelFile, read_header
 from cupola.home import Home
 from cupola.http.server import PortUnusable, listen
+from cupola.kit.errors import CupolaError
 from cupola.settings import Settings, usable_cores
 
 _GIB = 1024**3
@@ -56,6 +58,7 @@ def run_checks(settings: Settings) -> Iterator[Finding]:
     yield _check_home(home)
     for model in catalog.list_models():
         yield from _check_weights(catalog, model)
+    yield from _check_upstreams(home)
     yield _check_port(settings, home)
 
 
@@ -153,6 +156,24 @@ def _find_fault(found: FoundWeights) -> str | None:
 def _checksum(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_upstreams(home: Home) -> Iterator[Finding]:
+    """Whether each has its key and takes connections; nothing is asked of it, so nothing costs."""
+    try:
+        upstreams = open_upstreams(home)
+    except CupolaError as error:
+        yield Finding(Level.FAIL, "upstream", error.public, f"Mend {home.upstreams}.")
+        return
+    for name, upstream in upstreams.items():
+        if fault := asyncio.run(find_fault(upstream)):
+            mend = f"Mend that, or the table [{name}] in {home.upstreams}."
+            yield Finding(Level.FAIL, "upstream", f"{name}: {fault}", mend)
+        elif upstream.key is not None and upstream.target.exposes_key:
+            text = f"{name}: its key goes over the network in the clear"
+            yield Finding(Level.WARN, "upstream", text, "Use https:// in its 'url'.")
+        else:
+            yield Finding(Level.OK, "upstream", f"{name}: takes connections")
 
 
 def _check_port(settings: Settings, home: Home) -> Finding:

@@ -22,6 +22,8 @@ class EndpointKind(StrEnum):
     """Shared replicas, billed by token."""
     MANAGED = "managed"
     """Own instances, billed by core hour."""
+    UPSTREAM = "upstream"
+    """Somebody else's: requests are handed on to another service."""
 
 
 class EndpointState(StrEnum):

@@ -6,31 +6,50 @@ from cupola.deployments.model import Endpoint, EndpointKind
 from cupola.deployments.ports import EndpointStore
 from cupola.ids import EndpointName, ModelName
 from cupola.kit.clock import Clock
-from cupola.kit.errors import NotFound
+from cupola.kit.errors import Conflict, NotFound
 
 
 class Endpoints:
-    """The endpoints of this installation."""
+    """The endpoints of this installation: the stored ones, then those that a file defines.
 
-    def __init__(self, store: EndpointStore, clock: Clock) -> None:
+    The latter are not stored, so that the file is the only truth about them.
+    """
+
+    def __init__(
+        self, store: EndpointStore, clock: Clock, written: Sequence[Endpoint] = ()
+    ) -> None:
         self._store = store
         self._clock = clock
+        self._written = written
 
     async def list_endpoints(self) -> Sequence[Endpoint]:
-        return await self._store.list()
+        """Raises: Conflict, if a file defines the name of a stored one."""
+        return self._join(await self._store.list())
 
     async def get_endpoint(self, name: str) -> Endpoint:
         """Raises: NotFound, with the names there are."""
-        endpoint = await self._store.find(EndpointName(name))
-        if endpoint is None:
-            names = ", ".join(each.name for each in await self._store.list()) or "none yet"
-            raise NotFound(f"There is no endpoint {name!r}. There are: {names}.")
-        return endpoint
+        endpoints = await self.list_endpoints()
+        for endpoint in endpoints:
+            if endpoint.name == name:
+                return endpoint
+        names = ", ".join(each.name for each in endpoints) or "none yet"
+        raise NotFound(f"There is no endpoint {name!r}. There are: {names}.")
 
     async def ensure_first(self, name: EndpointName, model: ModelName) -> Sequence[Endpoint]:
-        """All endpoints; if there are none, `name` is created, so that a new home can chat."""
+        """All endpoints; if none is stored, `name` is created, so that a new home can chat."""
         if existing := await self._store.list():
-            return existing
+            return self._join(existing)
         endpoint = Endpoint(name, EndpointKind.SERVERLESS, model, int(self._clock.now()))
+        endpoints = self._join([endpoint])
         await self._store.add(endpoint)
-        return [endpoint]
+        return endpoints
+
+    def _join(self, stored: Sequence[Endpoint]) -> Sequence[Endpoint]:
+        taken = {each.name for each in stored}
+        for each in self._written:
+            if each.name in taken:
+                raise Conflict(
+                    f"There is an endpoint {each.name!r} already. Give the one of kind "
+                    f"{each.kind} another name in its file."
+                )
+        return [*stored, *self._written]

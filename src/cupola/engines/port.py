@@ -6,9 +6,14 @@ from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
-from cupola.wire.canonical import Event, Options, Tool
+from cupola.wire.canonical import ChatRequest, Event, Options, Tool
 
 LOGPROBS: Final = "logprobs"
+TOOLS: Final = "tools"
+TEXT: Final = "text"
+SAFE_PROMPT: Final = "safe_prompt"
+"""What only an engine that takes conversations need say that it can do: of the others, the model's
+file tells."""
 CAPABILITIES: Final = (LOGPROBS, *Options.__struct_fields__)
 """What an engine may or may not be able to do, by the names that requests have for it."""
 
@@ -32,7 +37,26 @@ class Profile:
     engine: str = ""
     """Its name, for messages."""
     capabilities: frozenset[str] = frozenset()
-    """Those of `CAPABILITIES` that the engine has with this model."""
+    """Those of `CAPABILITIES` that the engine has with this model. If it takes conversations, also
+    `TOOLS`, `TEXT`, `SAFE_PROMPT`, and the names of extra parameters that it hands on."""
+    takes_conversations: bool = False
+    """The engine is given conversations as they are: the layout of prompts, and what in them is a
+    control token, are its own concern, and nothing above says anything of them."""
+
+    @property
+    def reads_calls(self) -> bool:
+        """Whether a conversation may hold calls and their results."""
+        return not self.takes_conversations or TOOLS in self.capabilities
+
+    @property
+    def calls_tools(self) -> bool:
+        """Whether replies may call functions."""
+        return TOOLS in self.capabilities if self.takes_conversations else self.grammar
+
+    @property
+    def continues_text(self) -> bool:
+        """Whether it completes plain text, outside of a conversation."""
+        return not self.takes_conversations or TEXT in self.capabilities
 
 
 class Verbatim(Struct, frozen=True):
@@ -100,6 +124,9 @@ class Generation(Struct, frozen=True):
     """With `options.use_beam_search`: how many of the best beams are answers."""
     incremental: bool = True
     """False: the caller wants the whole reply, so the engine may say it in one `Delta`."""
+    conversation: ChatRequest | None = None
+    """For an engine that takes conversations: what there is instead of a prompt. Everything that is
+    said of sampling above holds; `constraint` is what its tools and its form come to."""
 
 
 class Engine(Protocol):

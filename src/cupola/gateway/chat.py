@@ -13,7 +13,7 @@ from cupola.gateway.dialects import Request
 from cupola.gateway.directory import Directory, Served
 from cupola.gateway.exchange import Exchange
 from cupola.gateway.limits import Limits
-from cupola.gateway.plan import Plan, plan_chat, plan_text
+from cupola.gateway.plan import Plan, plan_chat, plan_conversation, plan_text
 from cupola.gateway.prepare import Layouts
 from cupola.gateway.relay import ClientGone, Input, Relay, Settle, State
 from cupola.gateway.reply import Fold
@@ -82,6 +82,8 @@ class Chat:
     def _plan(self, request: Request, served: Served) -> Plan:
         if type(request) is ChatRequest:
             check(request, served)
+            if served.profile.takes_conversations:
+                return plan_conversation(request, served)
             return plan_chat(request, served, self._layouts.of(served.profile))
         assert type(request) is TextRequest
         check_text(request, served)

@@ -13,7 +13,7 @@ from cupola.engines.port import Profile
 from cupola.gateway.check_sampling import check_sampling
 from cupola.gateway.directory import Served
 from cupola.gateway.plan import check_fill
-from cupola.kit.errors import Invalid, TooLong, Unsupported
+from cupola.kit.errors import Invalid, NotFound, TooLong, Unsupported
 from cupola.wire.canonical import ChatRequest, Message, Sampled, TextRequest
 
 _FUNCTION_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -21,7 +21,7 @@ _FUNCTION_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 def check(request: ChatRequest, served: Served) -> None:
     """Raise what is wrong with `request`, if anything is."""
-    _check_shared(request, served)
+    _check_shared(request, served, served.profile.capabilities)
     _check_messages(request.messages, served.profile)
     if request.response_format.type != "text" and not served.profile.grammar:
         raise Unsupported(
@@ -35,7 +35,9 @@ def check(request: ChatRequest, served: Served) -> None:
 
 def check_text(request: TextRequest, served: Served) -> None:
     """Raise what is wrong with `request`, if anything is."""
-    _check_shared(request, served)
+    _check_shared(request, served, frozenset())
+    if not served.profile.continues_text:
+        raise NotFound(f"The model {served.model} chats; it does not complete plain text here.")
     if request.suffix is not None:
         check_fill(served)
     if request.echo and request.logprobs is not None:
@@ -47,22 +49,23 @@ def check_text(request: TextRequest, served: Served) -> None:
         raise Unsupported("A prompt of token ids cannot be echoed.", path=("echo",))
 
 
-def _check_shared(request: Sampled, served: Served) -> None:
+def _check_shared(request: Sampled, served: Served, handed_on: frozenset[str]) -> None:
     if request.extras:
-        _refuse_extras(request, served)
+        _refuse_extras(request, served, handed_on)
     if request.include_usage and not request.stream:
         raise Invalid("'stream_options' needs 'stream': true.", path=("stream_options",))
     check_sampling(request, served)
 
 
-def _refuse_extras(request: Sampled, served: Served) -> None:
-    name, value = next(iter(request.extras.items()))
-    raise Unsupported(
-        f"The model {served.model}, as served here, does not support '{name}' with this value. "
-        "Leave it out.",
-        path=(name,),
-        value=value,
-    )
+def _refuse_extras(request: Sampled, served: Served, handed_on: frozenset[str]) -> None:
+    for name, value in request.extras.items():
+        if name not in handed_on:
+            raise Unsupported(
+                f"The model {served.model}, as served here, does not support '{name}' with this "
+                "value. Leave it out.",
+                path=(name,),
+                value=value,
+            )
 
 
 def _check_messages(messages: Sequence[Message], profile: Profile) -> None:
@@ -75,15 +78,17 @@ def _check_messages(messages: Sequence[Message], profile: Profile) -> None:
     pending: set[str] = set()
     for i, message in enumerate(messages):
         if message.role == "tool" or message.tool_calls or pending:
-            pending = _check_exchange(message, i, pending)
+            pending = _check_exchange(message, i, pending, profile)
         if message.prefix and i + 1 < len(messages):
             raise Invalid("Only the last message may have a prefix.", path=("messages", i))
     _check_last(messages, pending)
 
 
-def _check_exchange(message: Message, i: int, pending: set[str]) -> set[str]:
+def _check_exchange(message: Message, i: int, pending: set[str], profile: Profile) -> set[str]:
     """The calls that still wait for their results after `message`."""
     path = ("messages", i)
+    if not profile.reads_calls:
+        raise Unsupported("This model does not know tool calls.", path=path, value=message.role)
     if message.role == "tool":
         return _answer(message, path, pending)
     if pending:
@@ -134,7 +139,7 @@ def _check_last(messages: Sequence[Message], pending: set[str]) -> None:
 
 def _check_tools(request: ChatRequest, served: Served) -> None:
     profile = served.profile
-    if request.tools and not profile.grammar:
+    if request.tools and not profile.calls_tools:
         raise Unsupported(f"The model {served.model} cannot call tools.", path=("tools",))
     names: set[str] = set()
     for i, tool in enumerate(request.tools):

@@ -46,7 +46,7 @@ def _card(one: Served, among: Sequence[Served]) -> dict[str, Any]:
         "capabilities": {
             "completion_chat": True,
             "completion_fim": False,
-            "function_calling": profile.grammar,
+            "function_calling": profile.calls_tools,
             "fine_tuning": False,
             "vision": False,
         },

@@ -3,10 +3,11 @@
 from msgspec import Struct
 from msgspec.structs import replace
 
-from cupola.engines.port import Generation, Piece, Tokens, Verbatim
+from cupola.engines.port import SAFE_PROMPT, Generation, Piece, Tokens, Verbatim
 from cupola.gateway.directory import Served
 from cupola.gateway.layout import Layout
 from cupola.gateway.prepare import render, sample
+from cupola.gateway.safe_prompt import with_safe_prompt
 from cupola.kit.errors import NotFound
 from cupola.wire.canonical import ChatRequest, Sampled, TextRequest
 
@@ -38,6 +39,14 @@ def plan_chat(request: ChatRequest, served: Served, layout: Layout) -> Plan:
     if request.n == 1 and request.best_of is None:
         return Plan((generation,), _NO_ECHO, 1, 1, 1)  # nearly all, and half the time
     return _plan(request, [generation], [""])
+
+
+def plan_conversation(request: ChatRequest, served: Served) -> Plan:
+    """The answers to a conversation by an engine that takes it as it is."""
+    if request.safe_prompt and SAFE_PROMPT not in served.profile.capabilities:
+        messages = with_safe_prompt(request.messages)
+        request = replace(request, messages=messages, safe_prompt=False)
+    return _plan(request, [replace(sample(request, served, ()), conversation=request)], [""])
 
 
 def plan_text(request: TextRequest, served: Served) -> Plan:

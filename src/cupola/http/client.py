@@ -1,14 +1,16 @@
-"""A small HTTP/1.1 client: pooled connections to one address, a Unix socket or TCP.
+"""A small HTTP/1.1 client: pooled connections to one address, a Unix socket, TCP or TLS.
 
 It is the fastest part of the way to an engine, because it does the least: no redirects, cookies,
-proxies, TLS or compression. A request that finds its idle connection dead is sent again on another
+proxies or compression. A request that finds its idle connection dead is sent again on another
 one, as long as nothing of an answer came; everything else that goes wrong is the caller's to judge.
 Cancelling a request, or leaving a stream before its end, hangs up at once: that is how an engine
 learns that its work is not wanted any more.
 """
 
 import asyncio
+import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypeAlias
@@ -18,6 +20,7 @@ from cupola.http.connection import (
     Bounds,
     Broken,
     Connection,
+    HeadedConnection,
     TimedOut,
     Unanswered,
 )
@@ -38,7 +41,17 @@ class Tcp:
     port: int
 
 
-Address: TypeAlias = Unix | Tcp
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """A host and a port behind TLS, whose certificate must be valid for that host."""
+
+    host: str
+    port: int = 443
+    ca_file: str | None = None
+    """Authorities to believe instead of the system's, as PEM."""
+
+
+Address: TypeAlias = Unix | Tcp | Tls
 
 CONNECT_TIMEOUT = 5.0
 MAX_IDLE = 32
@@ -46,16 +59,30 @@ MAX_IDLE = 32
 
 
 class Client:
-    """Asks one server. Belongs to the event loop in which it is first used."""
+    """Asks one server. Belongs to the event loop in which it is first used.
+
+    Args:
+        keeps: Names of the reply's headers that `Stream.headers` shall have, in lower case.
+
+    Raises:
+        OSError: The address names a file of authorities that cannot be read (`ssl.SSLError` too).
+    """
 
     def __init__(
-        self, address: Address, *, max_idle: int = MAX_IDLE, bounds: Bounds = DEFAULT_BOUNDS
+        self,
+        address: Address,
+        *,
+        max_idle: int = MAX_IDLE,
+        bounds: Bounds = DEFAULT_BOUNDS,
+        keeps: frozenset[str] = frozenset(),
     ) -> None:
         self._address = address
         self.max_idle = max_idle
         self._bounds = bounds
+        self._keeps = keeps
         self._idle: list[Connection] = []
-        self._host = f"{address.host}:{address.port}" if isinstance(address, Tcp) else "localhost"
+        self._host = _name_host(address)
+        self._tls = _trust(address) if isinstance(address, Tls) else None
 
     async def request(
         self,
@@ -127,6 +154,15 @@ class Client:
             else:
                 connection.abort()
 
+    async def probe(self) -> None:
+        """See that a connection can be made; it is kept for the first request.
+
+        Raises:
+            Broken: it cannot.
+        """
+        connection, _ = await self._connection()
+        self._idle.append(connection)
+
     async def _connection(self) -> tuple[Connection, bool]:
         """A connection, and whether it was made for this request."""
         while self._idle:
@@ -148,9 +184,15 @@ class Client:
                 _, made = await loop.create_unix_connection(self._make, path)
             case Tcp(host, port):
                 _, made = await loop.create_connection(self._make, host, port)
+            case Tls(host, port):
+                _, made = await loop.create_connection(
+                    self._make, host, port, ssl=self._tls, server_hostname=host
+                )
         return made
 
     def _make(self) -> Connection:
+        if self._keeps:
+            return HeadedConnection(self._bounds, self._keeps)
         return Connection(self._bounds)
 
     def _write(
@@ -162,6 +204,22 @@ class Client:
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n{lines}\r\n"
         )
         return head.encode("latin-1") + body
+
+
+def _name_host(address: Address) -> str:
+    """The header `Host`; a default port is left out, because some servers know only that form."""
+    if isinstance(address, Unix):
+        return "localhost"
+    host = f"[{address.host}]" if ":" in address.host else address.host
+    default = 443 if isinstance(address, Tls) else 80
+    return host if address.port == default else f"{host}:{address.port}"
+
+
+def _trust(address: Tls) -> ssl.SSLContext:
+    """Certificates and host names are checked; there is no way to switch that off."""
+    context = ssl.create_default_context(cafile=address.ca_file)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 def _plain(text: str) -> str:
@@ -192,6 +250,22 @@ class Stream:
     ) -> None:
         if self._connection is not None:
             self._client.release(self._connection)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Those of the reply's headers that the client keeps, by names in lower case."""
+        assert self._connection is not None
+        return self._connection.headers
+
+    async def finish(self, within: float) -> None:
+        """Read the end of a body whose content has told that it is complete.
+
+        Without its end a connection cannot be used again; if it does not come at once, or is not
+        the end, the connection is given up, and nobody waits.
+        """
+        assert self._connection is not None
+        with suppress(Broken):
+            await self._connection.read_part(within)
 
     def __aiter__(self) -> Self:
         return self

@@ -6,7 +6,8 @@
     DONE    -      -                hang up         -                     IDLE, if kept alive
 
 Built for speed: one parser and one timer a connection, one future a wait, no task, no copy of a
-body that came in one piece, and no reply headers but the status. Replies end by content-length or
+body that came in one piece, and no reply headers but the status (`HeadedConnection` keeps some).
+Replies end by content-length or
 by chunks; one that would end with its connection cannot be told from a cut one, and so is an error.
 """
 
@@ -58,6 +59,8 @@ class Connection(asyncio.Protocol):
         self._deadline = 0.0
         self._error: Broken | None = None
         self._busy = False
+        self.headers: dict[str, str] = {}
+        """Of the reply, if somebody wants any: by names in lower case."""
         self._begin(streamed=False)
 
     def _begin(self, *, streamed: bool) -> None:
@@ -224,3 +227,25 @@ class Connection(asyncio.Protocol):
         if self._size > self._bounds.unread and not self._paused and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()
+
+
+class HeadedConnection(Connection):
+    """Keeps some of the reply's headers, too. Apart, so that engines' replies need not pay for it.
+
+    Args:
+        keeps: Names of headers, in lower case.
+    """
+
+    def __init__(self, bounds: Bounds, keeps: frozenset[str]) -> None:
+        self._keeps = {name.encode() for name in keeps}
+        super().__init__(bounds)
+
+    def _begin(self, *, streamed: bool) -> None:
+        super()._begin(streamed=streamed)
+        self.headers = {}
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep it, if it is wanted; of several of one name the last."""
+        name = name.lower()
+        if name in self._keeps:
+            self.headers[name.decode()] = value.decode("latin-1").strip()
