@@ -20,7 +20,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cupola import __version__
-from cupola.catalog.model import Task
+from cupola.catalog.model import Model, Task
 from cupola.catalog.service import Catalog
 from cupola.catalog.store import EntryFiles, WeightFolders
 from cupola.db.database import Database
@@ -215,6 +215,17 @@ async def _deploy(settings: Settings, state: State, clock: Clock) -> Sequence[De
     ]
 
 
+def _context(settings: Settings, model: Model) -> int | None:
+    """Tokens of a slot; None: as the file says.
+
+    llama.cpp attends beyond a sliding window, which the model was not trained to do: what it says
+    there is not the model's (tests/proof), so the context ends with the window.
+    """
+    window = model.architecture.window if model.architecture else None
+    asked = settings.engine_context or None
+    return min(filter(None, (asked, window)), default=None)
+
+
 def _join(settings: Settings, state: State, endpoint: Endpoint, clock: Clock) -> Deployment:
     model = state.catalog.get_model(endpoint.model)
     weights = state.catalog.get_weights(model)
@@ -222,7 +233,7 @@ def _join(settings: Settings, state: State, endpoint: Endpoint, clock: Clock) ->
         weights.path,
         state.home.run,
         slots=settings.engine_slots,
-        context_length=settings.engine_context or None,
+        context_length=_context(settings, model),
         threads=settings.threads_for(weights.path.stat().st_size),
         log_folder=state.home.logs,
         name=endpoint.name,

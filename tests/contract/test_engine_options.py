@@ -67,6 +67,19 @@ async def test_logprobs_tell_of_every_token(replica: Replica, incremental: bool)
         assert sorted(one.alternatives, key=lambda c: -c.logprob) == list(one.alternatives)
 
 
+async def test_the_end_is_not_told_of(replica: Replica) -> None:
+    """The token that ends a reply is no part of its text."""
+    ends = replica._vocabulary.ends  # type: ignore[attr-defined]
+    bias = ((300, 7.0), *((token, 7.0) for token in ends))
+    events = await collect(
+        replica, logprobs=0, temperature=1.0, seed=5, options=Options(logit_bias=bias)
+    )
+
+    told = logprobs(events)
+    assert "stop" == ending(events).reason
+    assert text(events) == b"".join(one.chosen.text for one in told).decode(errors="replace")
+
+
 async def test_logprobs_without_alternatives(replica: Replica) -> None:
     """Only what was chosen."""
     told = logprobs(await collect(replica, logprobs=0))

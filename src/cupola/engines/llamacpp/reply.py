@@ -242,7 +242,7 @@ class Reply:
         Of a character that takes several tokens llama.cpp tells the last only: it stands for all.
         """
         alternatives, places = self._request.logprobs, chunk.completion_probabilities
-        if alternatives is None or not places:
+        if alternatives is None or not places or self._ends(places[0]):
             return ()
         skipped = chunk.tokens_predicted - self._told - len(places)
         self._told = chunk.tokens_predicted
@@ -254,6 +254,10 @@ class Reply:
             self._strip_token = False
         self.said += [place.id for place in places]
         return tuple(told)
+
+    def _ends(self, place: _Place) -> bool:
+        """Whether it is the token that ends the answer, and so no part of its text."""
+        return place.id in self._vocabulary.ends and not self._says_special
 
     def _cover(self, text: bytes, skipped: int, token: int, last: TokenLogprob) -> TokenLogprob:
         """`last`, of the id `token`, standing for all the tokens of `text`, which it ends."""
