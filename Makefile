@@ -4,9 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 JS := tests/clients/js
+# Clients that cannot live beside those of the dev requirements, an environment for each list.
+CLIENTS := 2024-07 2024-10 2025-02 frameworks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format bench eval-pilot train-pilot stamp lock clean
+.PHONY: help setup run test clients check format bench eval-pilot train-pilot stamp lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,8 +18,10 @@ setup: $(VENV)/run.stamp ## Make .venv with all that running Cupola needs
 run: $(VENV)/run.stamp ## Start Cupola (set up first if need be)
 	@exec $(BIN)/cupola up
 
-test: $(VENV)/dev.stamp ## Run all tests
+test: $(VENV)/dev.stamp clients ## Run all tests
 	$(BIN)/python -m pytest
+
+clients: $(CLIENTS:%=$(VENV)/clients/%.stamp) ## Make the environments of the client matrix
 
 check: $(VENV)/dev.stamp ## Check style, types and architecture
 	$(BIN)/ruff check .
@@ -62,6 +66,13 @@ $(VENV)/dev.stamp: requirements/dev.txt pyproject.toml | $(BIN)/python
 	$(PIP) install --require-hashes -r requirements/dev.txt
 	$(PIP) install --no-build-isolation --no-deps --editable .
 	@touch $@ $(VENV)/run.stamp
+
+# Without a network this fails and `make test` goes on: the tests say what they miss.
+$(VENV)/clients/%.stamp: requirements/clients-%.txt | $(VENV)/dev.stamp
+	@rm -rf $(@:.stamp=)
+	-$(BIN)/python -m venv --without-pip $(@:.stamp=) \
+		&& $(PIP) --python $(@:.stamp=)/bin/python install --require-hashes -r $< \
+		&& touch $@
 
 # PyTorch is large and not locked: only training needs it.
 $(VENV)/pilot.stamp: $(VENV)/dev.stamp
