@@ -56,10 +56,11 @@ def streamed(chunks: Iterable[Any]) -> Facts:
     """Of a stream in the shape that all but the frameworks have; usage comes last, if at all."""
     chunks = list(chunks)
     choices = [chunk.choices[0] for chunk in chunks if chunk.choices]
+    reasons = [choice.finish_reason for choice in choices if choice.finish_reason]
     counts = getattr(chunks[-1], "usage", None)
     return {
         "pieces": [choice.delta.content or "" for choice in choices],
-        "finish": plain(choices[-1].finish_reason),
+        "finish": plain(reasons[-1]),
         "usage": usage(counts) if counts else None,
     }
 

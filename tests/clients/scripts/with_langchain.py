@@ -84,19 +84,24 @@ def tools():
 
 
 def json_mode():
-    return facts(connect().bind(response_format={"type": "json_object"}).invoke(IN_JSON))
+    # Azure's class takes the format as its client does.
+    wanted = "json_object" if report.KIND == "azure" else {"type": "json_object"}
+    return facts(connect().bind(response_format=wanted).invoke(IN_JSON))
 
 
 def json_schema():
     """`with_structured_output`, as an application asks for it."""
-    schema = {"title": "answer", "description": "An answer", **ANSWER_SCHEMA}
+    # Azure's class looks for the name under another key than its sisters.
+    name = {"name" if report.KIND == "azure" else "title": "answer"}
+    schema = {**name, "description": "An answer", **ANSWER_SCHEMA}
     asking = connect().with_structured_output(schema, method="json_schema", include_raw=True)
     reply = asking.invoke(CHAT)
     return facts(reply["raw"]) | {"text": json.dumps(reply["parsed"])}
 
 
 def choices():
-    result = connect(temperature=1, max_tokens=4, n=2).generate([_messages()])
+    n = {"model_kwargs": {"n": 2}} if report.KIND == "azure" else {"n": 2}
+    result = connect(temperature=1, max_tokens=4, **n).generate([_messages()])
     return {"texts": [one.message.content for one in result.generations[0]]}
 
 

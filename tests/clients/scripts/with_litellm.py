@@ -16,6 +16,7 @@ from samples import (
 )
 
 IN_JSON = [{"role": "system", "content": JSON_SYSTEM}, {"role": "user", "content": LANGUAGES}]
+USAGE = {"include_usage": True}
 NAME = f"{report.KIND}/{report.MODEL}"
 
 
@@ -30,15 +31,18 @@ def ask(endpoint=report.TARGET, key=report.KEY, **more):
 
 
 def complete():
-    return report.whole(ask(temperature=0.5, max_tokens=16)) | {"model": report.MODEL}
+    facts = report.whole(ask(temperature=0.5, max_tokens=16))
+    return facts | {"model": facts["model"].removeprefix(f"{report.KIND}/")}
 
 
 def stream():
-    return report.streamed(ask(max_tokens=16, stream=True))
+    return report.streamed(ask(max_tokens=16, stream=True, stream_options=USAGE))
 
 
 def tools():
-    asked = ask(messages=TRAVEL, tools=[SHORT_FLIGHT_TOOL], tool_choice="required").choices[0]
+    """Of `azure_ai` LiteLLM has to be told that a choice of tools is understood."""
+    chosen = {"tool_choice": "required", "allowed_openai_params": ["tool_choice"]}
+    asked = ask(messages=TRAVEL, tools=[SHORT_FLIGHT_TOOL], **chosen).choices[0]
     made = report.calls(asked.message)
     results = [
         {
@@ -64,29 +68,35 @@ def json_schema():
 
 
 def choices():
-    reply = ask(temperature=1, max_tokens=4, n=2)
+    reply = ask(temperature=1, max_tokens=4, n=2, **_passed_on())
     return {"texts": [choice.message.content for choice in reply.choices]}
 
 
 def logprobs():
-    reply = ask(max_tokens=4, logprobs=True, top_logprobs=2)
+    reply = ask(max_tokens=4, logprobs=True, top_logprobs=2, **_passed_on())
     read = reply.choices[0].model_dump()["logprobs"]
     return report.scores(read) | report.whole(reply)
 
 
 def extras():
     lengths = [
-        ask(max_tokens=1, **_safe(safe)).usage.prompt_tokens for safe in (False, True)
+        ask(
+            max_tokens=1, extra_body={"safe_prompt": safe}, **_passed_on()
+        ).usage.prompt_tokens
+        for safe in (False, True)
     ]
     return {"lengths": lengths}
 
 
-def _safe(switch):
-    """LiteLLM never sets the header of Azure's dialect, so its user does."""
+def _passed_on():
+    """LiteLLM never sets the header of Azure's dialect, so its user does.
+
+    Without it the fields are refused, and LiteLLM asks again without them and says nothing.
+    """
     if report.KIND == "azure_ai":
-        header = {"extra-parameters": "pass-through"}
-        return {"extra_body": {"safe_prompt": switch}, "extra_headers": header}
-    return {"extra_body": {"safe_prompt": switch}}
+        return {"headers": {"extra-parameters": "pass-through"}}
+    # Of `mistral` it has to be told what is understood.
+    return {"allowed_openai_params": ["n", "logprobs", "top_logprobs"]}
 
 
 def wrong_key():
