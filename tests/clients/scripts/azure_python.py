@@ -3,10 +3,9 @@
 import json
 
 import azure.ai.inference.models as shapes
+import report
 from azure.ai.inference import ChatCompletionsClient, EmbeddingsClient
 from azure.core.credentials import AzureKeyCredential
-
-import report
 from samples import (
     ANSWER_SCHEMA,
     FLIGHT,
@@ -45,9 +44,10 @@ def stream():
 def tools():
     """The very message goes back, with the result of its call."""
     # The first preview had classes for functions, its successors for all tools.
-    tool = getattr(
-        shapes, "ChatCompletionsFunctionToolDefinition", None
-    ) or shapes.ChatCompletionsToolDefinition
+    tool = (
+        getattr(shapes, "ChatCompletionsFunctionToolDefinition", None)
+        or shapes.ChatCompletionsToolDefinition
+    )
     offered = [tool(function=shapes.FunctionDefinition(**SHORT_FLIGHT_FUNCTION))]
     talk = [shapes.SystemMessage(content=TRAVEL_SYSTEM), shapes.UserMessage(content=FLIGHT)]
     asked = ask(messages=talk, tools=offered, tool_choice="required").choices[0]

@@ -13,7 +13,7 @@ import report
 from samples import (
     ANSWER_SCHEMA,
     CHAT,
-    JSON_SYSTEM,
+    IN_JSON,
     LANGUAGES,
     SHORT_FLIGHT_FUNCTION,
     TRAVEL,
@@ -26,7 +26,6 @@ ORDER = [
     *("messages", "max_tokens", "temperature", "top_p", "stop", "presence_penalty"),
     *("frequency_penalty", "stream", "seed", "model", "response_format", "tools", "tool_choice"),
 ]
-IN_JSON = [{"role": "system", "content": JSON_SYSTEM}, {"role": "user", "content": LANGUAGES}]
 
 
 class RequestFailedError(Exception):
@@ -87,7 +86,9 @@ def _message(one):
 def _typed(function, **more):
     """A tool or a call: the first release writes the function first, the others last."""
     kind = {"type": "function"}
-    return {"function": function, **kind, **more} if FIRST else {**more, **kind, "function": function}
+    return (
+        {"function": function, **kind, **more} if FIRST else {**more, **kind, "function": function}
+    )
 
 
 def ask(messages=CHAT, extra=None, **chosen):
@@ -222,7 +223,9 @@ def invalid():
 
 def not_found():
     body = options()
-    return report.refusal(lambda: send("POST", "/chat/completions", body, endpoint=report.ELSEWHERE))
+    return report.refusal(
+        lambda: send("POST", "/chat/completions", body, endpoint=report.ELSEWHERE)
+    )
 
 
 def embeddings():

@@ -7,7 +7,7 @@ import report
 from samples import (
     ANSWER_SCHEMA,
     CHAT,
-    JSON_SYSTEM,
+    IN_JSON,
     LANGUAGES,
     SHORT_FLIGHT_TOOL,
     TRAVEL,
@@ -15,7 +15,6 @@ from samples import (
 )
 from strict_sse import read_events, read_update
 
-IN_JSON = [{"role": "system", "content": JSON_SYSTEM}, {"role": "user", "content": LANGUAGES}]
 PASSING = ("-H", "extra-parameters: pass-through")
 
 

@@ -2,13 +2,11 @@
 
 import json
 
-from mistralai.client import MistralClient
-
 import report
-from samples import CHAT, JSON_SYSTEM, LANGUAGES, SHORT_FLIGHT_TOOL, TRAVEL, get_flight_info
+from mistralai.client import MistralClient
+from samples import CHAT, IN_JSON, LANGUAGES, SHORT_FLIGHT_TOOL, TRAVEL, get_flight_info
 
 MODEL = "azureai"  # what its users wrote, because without a model this SDK ends before it sends
-IN_JSON = [{"role": "system", "content": JSON_SYSTEM}, {"role": "user", "content": LANGUAGES}]
 
 
 def connect(endpoint=report.TARGET, key=report.KEY):

@@ -10,14 +10,12 @@ import report
 from samples import (
     ANSWER_SCHEMA,
     CHAT,
-    JSON_SYSTEM,
+    IN_JSON,
     LANGUAGES,
     SHORT_FLIGHT_TOOL,
     TRAVEL,
     get_flight_info,
 )
-
-IN_JSON = [{"role": "system", "content": JSON_SYSTEM}, {"role": "user", "content": LANGUAGES}]
 
 
 @cache  # the second generation closes its connection once nobody holds the client

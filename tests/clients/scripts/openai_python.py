@@ -3,19 +3,16 @@
 import json
 
 import openai
-
 import report
 from samples import (
     ANSWER_SCHEMA,
     CHAT,
-    JSON_SYSTEM,
+    IN_JSON,
     LANGUAGES,
     SHORT_FLIGHT_TOOL,
     TRAVEL,
     get_flight_info,
 )
-
-IN_JSON = [{"role": "system", "content": JSON_SYSTEM}, {"role": "user", "content": LANGUAGES}]
 
 
 def connect(endpoint=report.TARGET, key=report.KEY):

@@ -2,20 +2,17 @@
 
 import json
 
-from langchain_core.messages import ToolMessage
-
 import report
+from langchain_core.messages import ToolMessage
 from samples import (
     ANSWER_SCHEMA,
     CHAT,
-    JSON_SYSTEM,
+    IN_JSON,
     LANGUAGES,
     SHORT_FLIGHT_TOOL,
     TRAVEL,
     get_flight_info,
 )
-
-IN_JSON = [{"role": "system", "content": JSON_SYSTEM}, {"role": "user", "content": LANGUAGES}]
 
 
 def connect(endpoint=report.TARGET, key=report.KEY, **more):
@@ -165,9 +162,7 @@ def _embedder():
         )
     from langchain_azure_ai.embeddings.inference import AzureAIEmbeddingsModel
 
-    return AzureAIEmbeddingsModel(
-        endpoint=report.TARGET, credential=report.KEY, model=report.MODEL
-    )
+    return AzureAIEmbeddingsModel(endpoint=report.TARGET, credential=report.KEY, model=report.MODEL)
 
 
 if __name__ == "__main__":

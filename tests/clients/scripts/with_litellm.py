@@ -3,19 +3,17 @@
 import json
 
 import litellm
-
 import report
 from samples import (
     ANSWER_SCHEMA,
     CHAT,
-    JSON_SYSTEM,
+    IN_JSON,
     LANGUAGES,
     SHORT_FLIGHT_TOOL,
     TRAVEL,
     get_flight_info,
 )
 
-IN_JSON = [{"role": "system", "content": JSON_SYSTEM}, {"role": "user", "content": LANGUAGES}]
 USAGE = {"include_usage": True}
 NAME = f"{report.KIND}/{report.MODEL}"
 
@@ -80,9 +78,7 @@ def logprobs():
 
 def extras():
     lengths = [
-        ask(
-            max_tokens=1, extra_body={"safe_prompt": safe}, **_passed_on()
-        ).usage.prompt_tokens
+        ask(max_tokens=1, extra_body={"safe_prompt": safe}, **_passed_on()).usage.prompt_tokens
         for safe in (False, True)
     ]
     return {"lengths": lengths}

@@ -2,13 +2,10 @@
 
 import json
 
+import report
 from llama_index.core.llms import ChatMessage
 from llama_index.llms.azure_inference import AzureAICompletionsModel
-
-import report
-from samples import CHAT, JSON_SYSTEM, LANGUAGES, SHORT_FLIGHT_TOOL, TRAVEL, get_flight_info
-
-IN_JSON = [{"role": "system", "content": JSON_SYSTEM}, {"role": "user", "content": LANGUAGES}]
+from samples import CHAT, IN_JSON, SHORT_FLIGHT_TOOL, TRAVEL, get_flight_info
 
 
 def connect(endpoint=report.TARGET, key=report.KEY, **more):
