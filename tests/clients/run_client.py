@@ -36,7 +36,7 @@ def run_client(client: Client, running: Running, *features: str) -> dict[str, Fa
         give_up("curl is not installed")
     done = subprocess.run(
         [*_command(client), client.kind, *features],
-        env=_environment(running),
+        env=environment_of(running),
         cwd=HERE / "scripts",
         capture_output=True,
         text=True,
@@ -53,7 +53,7 @@ def _command(client: Client) -> list[str]:
     return [python_of(client.environment), str(HERE / "scripts" / client.script)]
 
 
-def _environment(running: Running) -> dict[str, str]:
+def environment_of(running: Running) -> dict[str, str]:
     """Little of the tests' own: a proxy, or a key for someone else, would mislead a client."""
     return {
         "PATH": "/usr/local/bin:/usr/bin:/bin",

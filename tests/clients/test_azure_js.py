@@ -142,7 +142,7 @@ def test_an_unknown_field_is_refused(script: Script) -> None:
 def test_the_extra_parameters_step_gets_a_clear_answer(
     script: Script, header: str, status: str, extra: dict[str, bool]
 ) -> None:
-    """The page's `extra-params` is not the API's header, and refused; with the right one it runs."""
+    """The page's `extra-params` is not a header of the API: refused. The right one is obeyed."""
     reply = script("extras", header, json.dumps(extra))
 
     assert status == reply["status"]
