@@ -1,31 +1,18 @@
-"""LangChain's standard suite for chat models, through langchain-openai."""
-
-import os
+"""LangChain's standard suites for chat models, through langchain-openai."""
 
 from langchain_openai import ChatOpenAI
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
+from standard_shared import Served
 
 
-class _Served:
-    """The class under test, and where it finds its model."""
-
+class TestUnit(Served, ChatModelUnitTests):
     @property
     def chat_model_class(self):
         return ChatOpenAI
 
+
+class TestIntegration(Served, ChatModelIntegrationTests):
     @property
-    def chat_model_params(self):
-        return {
-            "model": "Cupola-Pilot",
-            "base_url": os.environ["TARGET_URI"] + "/v1",
-            "api_key": os.environ["ENDPOINT_KEY"],
-        }
-
-
-class TestUnit(_Served, ChatModelUnitTests):
-    pass
-
-
-class TestIntegration(_Served, ChatModelIntegrationTests):
-    pass
+    def chat_model_class(self):
+        return ChatOpenAI
