@@ -27,15 +27,16 @@ def write_table(reporter: pytest.TerminalReporter) -> None:
         return
     reporter.section("client matrix")
     width = max(len(client.label) for client in CLIENTS)
-    reporter.write_line(" " * width + "".join(f" {name:>11}" for name in FEATURES))
+    reporter.write_line(" ".join([" " * width, *FEATURES]))
     for client in CLIENTS:
-        row = [cells.get((client.label, name), _absent(client, name)) for name in FEATURES]
-        reporter.write_line(f"{client.label:{width}}" + "".join(f" {word:>11}" for word in row))
+        row = [_word(cells, client, name).rjust(len(name)) for name in FEATURES]
+        reporter.write_line(" ".join([client.label.ljust(width), *row]))
     reporter.write_line("-: the client does not offer it; known: a fault of ours, not mended yet")
 
 
-def _absent(client: Client, feature: str) -> str:
-    return "-" if feature in client.lacks else ""
+def _word(cells: Cells, client: Client, feature: str) -> str:
+    """Empty if this run did not get there."""
+    return "-" if feature in client.lacks else cells.get((client.label, feature), "")
 
 
 def _collect(reporter: pytest.TerminalReporter) -> Cells:

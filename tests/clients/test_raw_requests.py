@@ -3,6 +3,7 @@
 import http.client
 import json
 import urllib.parse
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -26,12 +27,12 @@ def _post(
 ) -> tuple[int, str]:
     """Status and body; `body` may be text that is not JSON."""
     address = urllib.parse.urlsplit(running.target_uri)
-    line = http.client.HTTPConnection(address.netloc, timeout=120)
     sent = body if isinstance(body, str) else json.dumps(body)
     fixed = {"Authorization": f"Bearer {running.key}", "Content-Type": "application/json"}
-    line.request("POST", address.path + path, sent, fixed | headers)
-    response = line.getresponse()
-    return response.status, response.read().decode()
+    with closing(http.client.HTTPConnection(address.netloc, timeout=120)) as line:
+        line.request("POST", address.path + path, sent, fixed | headers)
+        response = line.getresponse()
+        return response.status, response.read().decode()
 
 
 @pytest.mark.parametrize(
