@@ -14,7 +14,7 @@ from tests.running import Running
 
 HERE = Path(__file__).parent
 ENVIRONMENTS = ROOT / ".venv/clients"
-LIMIT = 600
+LIMIT = 300
 """Seconds for all that one client does; seconds are enough unless the machine is busy."""
 
 Facts = dict[str, Any]

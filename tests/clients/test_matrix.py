@@ -37,16 +37,28 @@ def _cells() -> list[object]:
 
 @pytest.fixture(scope="module")
 def reports(request: pytest.FixtureRequest, running: Running) -> Reports:
-    """What a client's script reported: it runs once, because many clients take long to import."""
+    """What a client's script reported: it runs once, because many clients take long to import.
+
+    A run that came to nothing is not tried again for the client's next feature, either.
+    """
 
     @cache
-    def report(client_number: int) -> dict[str, Facts]:
-        client = CLIENTS[client_number]
-        if client.environment == "node":
-            request.getfixturevalue("node")
-        return run_client(client, running, *client.features)
+    def report(place: int) -> dict[str, Facts] | BaseException:
+        client = CLIENTS[place]
+        try:
+            if client.environment == "node":
+                request.getfixturevalue("node")
+            return run_client(client, running, *client.features)
+        except (Exception, pytest.skip.Exception, pytest.fail.Exception) as error:  # noqa: BLE001  raised below
+            return error
 
-    return lambda client: report(CLIENTS.index(client))
+    def get(client: Client) -> dict[str, Facts]:
+        reported = report(CLIENTS.index(client))
+        if isinstance(reported, BaseException):
+            raise reported
+        return reported
+
+    return get
 
 
 @pytest.mark.parametrize(("client", "feature"), _cells())
