@@ -5,9 +5,11 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 JS := tests/clients/js
 PROOF := .venv-proof
+# Clients that cannot live beside those of the dev requirements, an environment for each list.
+CLIENTS := 2024-07 2024-10 2025-02 frameworks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format bench eval-pilot train-pilot stamp lock clean
+.PHONY: help setup run test clients check format bench eval-pilot train-pilot stamp lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,9 +20,11 @@ run: $(VENV)/run.stamp ## Start Cupola (set up first if need be)
 	@exec $(BIN)/cupola up
 
 # Without its environment the proof is skipped on a laptop, and fails where CI=true.
-test: $(VENV)/dev.stamp ## Run all tests
+test: $(VENV)/dev.stamp clients ## Run all tests
 	@$(MAKE) --no-print-directory $(PROOF)/proof.stamp || echo "No environment for tests/proof."
 	$(BIN)/python -m pytest
+
+clients: $(CLIENTS:%=$(VENV)/clients/%.stamp) ## Make the environments of the client matrix
 
 check: $(VENV)/dev.stamp ## Check style, types and architecture
 	$(BIN)/ruff check .
@@ -71,6 +75,13 @@ $(PROOF)/proof.stamp: requirements/proof.txt | $(PROOF)/bin/python
 	$(PROOF)/bin/python -m pip --disable-pip-version-check --quiet install \
 		--no-compile --require-hashes -r requirements/proof.txt
 	@touch $@
+
+# Without a network this fails and `make test` goes on: the tests say what they miss.
+$(VENV)/clients/%.stamp: requirements/clients-%.txt | $(VENV)/dev.stamp
+	@rm -rf $(@:.stamp=)
+	-$(BIN)/python -m venv --without-pip $(@:.stamp=) \
+		&& $(PIP) --python $(@:.stamp=)/bin/python install --require-hashes -r $< \
+		&& touch $@
 
 # PyTorch is large and not locked: only training needs it.
 $(VENV)/pilot.stamp: $(VENV)/dev.stamp

@@ -8,6 +8,8 @@ import pytest
 
 from cupola.gateway.address import DEPLOYMENT, ENDPOINT, MODEL_PREFIXES
 from cupola.kit.errors import Kind
+from tests.clients.matrix import FEATURES
+from tests.clients.table import BEGIN, DOCUMENT, END, render
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -54,3 +56,15 @@ def test_architecture_shows_every_room():
 
     assert [] == [room for room in sorted(rooms) if f"\n  {room} " not in text]
     assert len(text.splitlines()) <= 200
+
+
+def test_the_client_matrix_is_documented():
+    """docs/reference/compatibility.md has the matrix's table, and says what its columns ask.
+
+    `python -m tests.clients.table` writes the table anew.
+    """
+    text = DOCUMENT.read_text("utf-8")
+    shown = text.partition(BEGIN)[2].partition(END)[0]
+
+    assert render() == shown.strip()
+    assert [] == [name for name, what in FEATURES.items() if f"- `{name}`: it {what}." not in text]

@@ -15,6 +15,7 @@ JSON_SYSTEM = (
     " the following format: { answer: response }."
 )
 """The page's Python writes `""answer""` inside a string, so the quotes never reach the wire."""
+IN_JSON = [{"role": "system", "content": JSON_SYSTEM}, {"role": "user", "content": LANGUAGES}]
 
 TRAVEL_SYSTEM = (
     "You are a helpful assistant that help users to find information about traveling, how to get"

@@ -8,7 +8,6 @@ from typing import Any
 import jsonschema
 import pytest
 from mistralai.azure.client import MistralAzure
-from mistralai.azure.client.errors import HTTPValidationError as AzureValidationError
 from mistralai.client import Mistral
 from mistralai.client.errors import HTTPValidationError, SDKError
 
@@ -122,13 +121,14 @@ def test_an_invalid_body_can_be_parsed(native: Any) -> None:
     assert "top_p" in str(raised.value.data.detail)
 
 
-def test_a_parameter_that_the_model_lacks_is_named(chat: Any) -> None:
-    """Also in that form: this model has no safety prompt to switch on yet."""
-    with pytest.raises((HTTPValidationError, AzureValidationError)) as raised:
-        chat.complete(model=MODEL, messages=CHAT, safe_prompt=True)
+def test_the_safety_prompt_is_part_of_the_prompt(chat: Any) -> None:
+    """`safe_prompt` puts a paragraph before the conversation, and it is counted."""
+    without, with_it = (
+        chat.complete(model=MODEL, messages=CHAT, max_tokens=1, safe_prompt=safe).usage
+        for safe in (False, True)
+    )
 
-    error: Any = raised.value  # two classes that share no base but the exception
-    assert "safe_prompt" in str(error.data.detail)
+    assert with_it.prompt_tokens > without.prompt_tokens + 9
 
 
 def test_the_models_are_listed(native: Any) -> None:

@@ -87,16 +87,16 @@ async def test_every_token_is_told_of() -> None:
     event = await recover(likely=-0.25).complete(Delta("あ", 3, (GAP,)))
 
     lead, middle, tail = (
-        Candidate(b"\xe3", -1.0),
-        Candidate(b"\x81", -3.0),
-        Candidate(b"\x82", -0.25),
+        Candidate(b"\xe3", -1.0, LEAD),
+        Candidate(b"\x81", -3.0, MIDDLE),
+        Candidate(b"\x82", -0.25, TAIL),
     )
     assert event == Delta(
         "あ",
         3,
         (
-            TokenLogprob(lead, (lead, Candidate(b" ", -2.0))),
-            TokenLogprob(middle, (Candidate(b"a", -0.5), middle)),
+            TokenLogprob(lead, (lead, Candidate(b" ", -2.0, 9))),
+            TokenLogprob(middle, (Candidate(b"a", -0.5, A), middle)),
             TokenLogprob(tail, (tail,)),
         ),
     )

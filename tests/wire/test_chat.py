@@ -63,6 +63,7 @@ def test_null_means_absent(name: str):
         ("stop", ["a", "b"], ("a", "b")),
         ("stop", [], ()),
         ("response_format", {"type": {"type": "text"}}, ResponseFormat("text")),
+        ("response_format", "json_object", ResponseFormat("json_object")),
         ("response_format", {"type": {"type": "json_object"}}, ResponseFormat("json_object")),
         (
             "response_format",

@@ -21,7 +21,11 @@ _TOLD = {
     "logprob": {"type": "number"},
     "bytes": {"type": "array", "items": _BYTE},
 }
-_PLACE = _object(**_TOLD, top_logprobs={"type": "array", "items": _object(**_TOLD)})
+_ID = {"token_id": {**_COUNT, "description": "If the engine tells it."}}
+_LIKELY = _object(**_TOLD)
+_LIKELY["properties"] |= _ID
+_PLACE = _object(**_TOLD, top_logprobs={"type": "array", "items": _LIKELY})
+_PLACE["properties"] |= _ID
 _LOGPROBS = {"oneOf": [_object(content={"type": "array", "items": _PLACE}), _NULL]}
 _NUMBERS = {"type": "array", "items": {"type": "number"}}
 _TEXT_LOGPROBS = {

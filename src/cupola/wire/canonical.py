@@ -162,6 +162,8 @@ class Candidate(Struct, frozen=True):
     """UTF-8, of which a token may hold a part of a character."""
     logprob: float
     """Natural, of the model's own distribution: before temperature, bias and penalties."""
+    token: int | None = None
+    """Its id; None where a service does not tell."""
 
 
 class TokenLogprob(Struct, frozen=True):

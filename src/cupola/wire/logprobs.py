@@ -1,6 +1,7 @@
 """Log-probabilities in the shape of chat replies (OpenAI's, which vLLM and Mistral share).
 
-    {"content": [{"token", "logprob", "bytes", "top_logprobs": [{"token", "logprob", "bytes"}]}]}
+    {"content": [{"token", "logprob", "bytes", "token_id",
+                  "top_logprobs": [{"token", "logprob", "bytes", "token_id"}]}]}
 
 A token need not be whole characters: `bytes` are exact, `token` has U+FFFD for what is no text.
 """
@@ -16,13 +17,15 @@ LOWEST = -9999.0
 """Stands for minus infinity, which JSON lacks; vLLM's value."""
 
 
-class _Told(Struct):
+class _Told(Struct, omit_defaults=True, kw_only=True):
     token: str
     logprob: float
     bytes: list[int]
+    token_id: int | None = None
+    """Mistral's clients drop log-probabilities without it; the others do not mind."""
 
 
-class _Place(_Told):
+class _Place(_Told, kw_only=True):
     top_logprobs: list[_Told]
 
 
@@ -52,9 +55,20 @@ def _place(one: TokenLogprob, chosen_too: bool) -> _Place:
     top = [_tell(candidate) for candidate in one.alternatives]
     if chosen_too and one.chosen not in one.alternatives:
         top.append(chosen)
-    return _Place(chosen.token, chosen.logprob, chosen.bytes, top)
+    return _Place(
+        token=chosen.token,
+        logprob=chosen.logprob,
+        bytes=chosen.bytes,
+        token_id=chosen.token_id,
+        top_logprobs=top,
+    )
 
 
 def _tell(candidate: Candidate) -> _Told:
     text = candidate.text.decode("utf-8", "replace")
-    return _Told(text, finite(candidate.logprob), list(candidate.text))
+    return _Told(
+        token=text,
+        logprob=finite(candidate.logprob),
+        bytes=list(candidate.text),
+        token_id=candidate.token,
+    )

@@ -30,8 +30,10 @@ def read_response_format(value: Any, path: Path) -> ResponseFormat:
     """The form of the reply.
 
     Versions 4 to 6 of the Azure client for Python write the type as an object that holds the type,
-    when used as Microsoft's own samples use them.
+    when used as Microsoft's own samples use them; version 1 writes the type alone.
     """
+    if type(value) is str:
+        return ResponseFormat(choice(value, path, "text", "json_object"))  # type: ignore[arg-type]
     kind = required(mapping(value, path), "type", path)
     if type(kind) is dict:
         kind = required(kind, "type", (*path, "type"))

@@ -261,7 +261,7 @@ class Reply:
 
     def _cover(self, text: bytes, skipped: int, token: int, last: TokenLogprob) -> TokenLogprob:
         """`last`, of the id `token`, standing for all the tokens of `text`, which it ends."""
-        chosen = Candidate(text, last.chosen.logprob)
+        chosen = Candidate(text, last.chosen.logprob, token)
         before = text.removesuffix(last.chosen.text)
         missing = self._divider.divide(before, skipped) if self._divider else None
         if missing is None:
@@ -276,7 +276,7 @@ class Reply:
         return TokenLogprob(self._candidate(place), tuple(likely))
 
     def _candidate(self, likely: _Likely) -> Candidate:
-        return Candidate(self._vocabulary.tokens[likely.id], likely.logprob)
+        return Candidate(self._vocabulary.tokens[likely.id], likely.logprob, likely.id)
 
     def _say(self, text: str, logprobs: tuple[TokenLogprob, ...], chunk: _Chunk) -> Event | None:
         if self._strip and text:

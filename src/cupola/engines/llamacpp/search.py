@@ -107,4 +107,4 @@ class Search:
             )
 
     def _candidate(self, token: int, logprob: float) -> Candidate:
-        return Candidate(self._vocabulary.tokens[token], logprob)
+        return Candidate(self._vocabulary.tokens[token], logprob, token)

@@ -140,13 +140,13 @@ class Recovery:
 
     def _candidate(self, one: Scored) -> Candidate:
         token, logprob = one
-        return Candidate(self._tokens[token], logprob)
+        return Candidate(self._tokens[token], logprob, token)
 
 
 def strip_space(one: TokenLogprob) -> TokenLogprob:
     """The first token of an answer without the space that is not the answer's."""
     chosen, *likely = [
-        Candidate(told.text.removeprefix(b" "), told.logprob)
+        Candidate(told.text.removeprefix(b" "), told.logprob, told.token)
         for told in (one.chosen, *one.alternatives)
     ]
     return msgspec.structs.replace(one, chosen=chosen, alternatives=tuple(likely))
