@@ -65,7 +65,7 @@ def places(choices: list[dict[str, Any]]) -> list[Place]:
     """What is told, once its form is what clients read."""
     told = [place for c in choices if c.get("logprobs") for place in c["logprobs"]["content"]]
     for place in told:
-        assert ["token", "logprob", "bytes", "top_logprobs"] == list(place)
+        assert ["token", "logprob", "bytes", "token_id", "top_logprobs"] == list(place)
         for one in (place, *place["top_logprobs"]):
             assert one["token"] == bytes(one["bytes"]).decode()
     return [

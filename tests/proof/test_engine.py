@@ -66,13 +66,16 @@ def _score(candidate: Candidate) -> Scored:
 
 async def follow(replica: Replica, reference: Reference, lengths: range) -> list[Place]:
     """Of every token of the vocabulary, how likely it comes next after each beginning."""
-    every = len(reference.tokens)
+    # A token is told of if it is said, which an end is not; that it is barred changes no figure.
+    asked = {
+        "max_tokens": 1,
+        "logprobs": len(reference.tokens),
+        "options": Options(ignore_eos=True),
+    }
     return [
         place
         for length in lengths
-        for place in places(
-            await ask(replica, reference, reference.text[:length], max_tokens=1, logprobs=every)
-        )
+        for place in places(await ask(replica, reference, reference.text[:length], **asked))
     ]
 
 
