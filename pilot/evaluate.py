@@ -3,10 +3,11 @@
 Every question goes over HTTP to a running Cupola, with temperature 0, and the reply is judged by
 the check of its conversation (`judge`). The same kinds are drawn twice: from the training split
 (new draws, though of wordings the model has seen) and from the held-out split, whose wordings,
-cities, names and operands training can never produce. Three larger sets are asked besides, 200 of
+cities, names and operands training can never produce. Four larger sets are asked besides, 200 of
 each: pairs of real cities that training never had (`tools.pairs`), pairs of invented names likewise
-(`tools.pairs_invented`), both with exactly the right call to one or two tools; and questions that
-no offered tool is for (`tools.quiet`: no call, whatever else the answer says).
+(`tools.pairs_invented`), real ones in wordings that no decision about training has seen
+(`tools.pairs_fresh`), all with exactly the right call to one or two tools; and questions that no
+offered tool is for (`tools.quiet`: no call, whatever else the answer says).
 
     python -m pilot.evaluate [--per-kind 40] [--json FILE] [--show-failures 3]
 
@@ -28,13 +29,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from pilot.conversation import Check, Conversation, Split
-from pilot.corpus import mixture
+from pilot.corpus import mixture, tools
 from pilot.corpus.places import REAL, is_training_city
 from pilot.judge import passes
 
@@ -71,6 +72,7 @@ def main() -> None:
         larger = {
             "tools.pairs": city_pairs(real=True),
             "tools.pairs_invented": city_pairs(real=False),
+            "tools.pairs_fresh": fresh_pairs(),
             "tools.quiet": unrelated(),
         }
         rows["heldout"] |= _ask_all(endpoint, larger, options.show_failures)
@@ -110,6 +112,13 @@ def city_pairs(*, real: bool) -> list[Conversation]:
         wanted = (c for c in supply if c.kind == kind and _count_places(c, real=real) == 2)
         found += islice(wanted, PAIRS // 2)
     return found
+
+
+def fresh_pairs() -> list[Conversation]:
+    """Pairs of held-out real cities in wordings that no decision about training has seen."""
+    rng = random.Random("fresh city pairs")
+    supply = (tools.fresh(rng) for _ in count())
+    return list(islice((c for c in supply if _count_places(c, real=True) == 2), PAIRS))
 
 
 def unrelated() -> list[Conversation]:

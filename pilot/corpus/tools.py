@@ -738,6 +738,17 @@ def _second(split: Split, rng: random.Random) -> Conversation:
     return Conversation("tools.second", messages, _call_check(again), definitions)
 
 
+def fresh(rng: random.Random) -> Conversation:
+    """One tool or two, and a question in words that were kept apart from everything."""
+    tool, _, definitions = _two_tools("heldout", rng)
+    while tool.mode not in w.SPOKEN:
+        tool, _, definitions = _two_tools("heldout", rng)
+    asked = ask(tool, "heldout", rng, rng.choice(w.FRESH))
+    messages = (*_start(rng, "heldout"), _user(asked.text), call_message(asked, rng))
+    offered = definitions if rng.random() < 0.5 else (tool.definition,)
+    return Conversation("tools.pairs_fresh", messages, _call_check(asked), offered)
+
+
 MAKERS: tuple[Callable[[Split, random.Random], Conversation], ...] = (
     _call, _two, _none, _result, _second, _reference, _unfit, _unclear,
 )  # fmt: skip

@@ -4,6 +4,7 @@ A model that has seen each part in many surroundings reads a sentence that it ne
 training draws from here; a sentence that happens to be one of the held-out wordings is dropped.
 Slots are those of `tools_wordings`.
 """
+# ruff: noqa: RUF001
 
 import random
 
@@ -22,7 +23,10 @@ WAYS: dict[str, tuple[str, ...]] = {
         "that takes me from {A} to {B}", "that brings us to {B} from {A}",
         "with origin {A} and destination {B}", "with departure in {A} and arrival in {B}",
         "from {A} (destination: {B})", "to {B} (I am in {A})", "connecting {A} with {B}",
-        "from {A} towards {B}", "from here in {A} to {B}",
+        "from {A} towards {B}", "from here in {A} to {B}", "from the town of {A} to {B}",
+        "from {A} to the town of {B}", "from the city {A} to the city {B}",
+        "from the village of {A} to the village of {B}", "from the station in {A} to that in {B}",
+        "from the port of {A} to the port of {B}", "from my home town {A} to {B}",
     ),
     "fr": (
         *("{dA} à {B}",) * 4,
@@ -39,6 +43,10 @@ WAYS: dict[str, tuple[str, ...]] = {
         "desde {A} hasta {B}", "con destino a {B} desde {A}", "que sale de {A} y llega a {B}",
         "para ir de {A} a {B}", "que va de {A} a {B}", "hacia {B} saliendo de {A}",
         "con origen en {A} y destino en {B}",
+    ),
+    "ja": (
+        "{A}から{B}までの", "{A}から{B}への", "{A}から{B}行きの", "{A}発、{B}着の", "{A}を出て{B}に着く",
+        "{B}行きで{A}発の", "{A}と{B}の間の",
     ),
 }  # fmt: skip
 HEADS: dict[str, tuple[str, ...]] = {
@@ -65,6 +73,9 @@ HEADS: dict[str, tuple[str, ...]] = {
         "{ns} {w}", "{n} {w}", "a {n} {w}", "{n} times {w}", "timetable for the {n} {w}",
         "I wonder if there is a {n} {w}.", "I am trying to find a {n} {w}.",
         "Is a {n} available {w}?", "Does the {n} {w} still run?", "At what time is the {n} {w}?",
+        "To {B}, leaving from {A}: which {n}?", "To {B} please, from {A}, by {n}.",
+        "{B} from {A}: any {n}?", "For {B} from {A}, when does the {n} leave?",
+        "Towards {B} from {A}: when is the {n}?", "To {B}: is there a {n} out of {A}?",
         "Where can I see the {ns} {w}?", "Are {ns} running {w}?", "Is it easy to find a {n} {w}?",
     ),
     "fr": (
@@ -88,6 +99,11 @@ HEADS: dict[str, tuple[str, ...]] = {
         "¿Qué {n} puedo tomar {w}?", "¿Un {n} {w}?", "¿Me buscas un {n} {w}?",
         "¿Puedes encontrar el próximo {n} {w}?", "Tengo que tomar un {n} {w}.",
         "próximo {n} {w}", "{n} {w}",
+    ),
+    "ja": (
+        "{w}{n}はありますか？", "{w}次の{n}は何時ですか？", "{w}{n}を探しています。",
+        "{w}{n}を教えて。", "{w}{n}を予約したいです。", "{w}{n}はいくらですか？",
+        "{w}{n}を見せてください。", "{w}{n}",
     ),
 }  # fmt: skip
 HERE: tuple[str, ...] = (

@@ -224,6 +224,26 @@ GENERIC: dict[str, tuple[str, ...]] = {
         "{x}{A}から{B}へ{n}で行きたいです。",
     ),
 }
+FRESH: tuple[str, ...] = (
+    "Which {n} would get me from {A} over to {B}?",
+    "What's the quickest {n} if I'm travelling {A} to {B}?",
+    "I'm thinking of taking a {n} to {B}; I'd set off from {A}.",
+    "Got any {n} for the trip {A} - {B}?",
+    "Trip from {A}, heading for {B}, by {n}: what is there?",
+    "Mum lives in {B} and I'm over in {A}. When's the next {n}?",
+    "Could there be a {n} linking {A} and {B}?",
+    "{A} is where I am, {B} is where I want to be. Find a {n}.",
+    "Let's go from {A} to {B} with the next {n}!",
+    "I missed my {n} from {A} to {B}, when does the following one go?",
+    "Which company runs the {n} that joins {A} to {B}?",
+    "Is the {n} I take in {A} going to stop in {B}?",
+    "Please arrange a {n} so that I get to {B} from {A}.",
+    "How early can a {n} bring me from {A} to {B}?",
+    "Departing {A}, arriving {B}: show me a {n}.",
+    "A {n}, from {A}, to {B}, as soon as you can.",
+)
+"""Questions that neither training nor any decision about training has seen: what the held-out
+wordings were before somebody looked at how they fail."""
 SPECIFIC: dict[str, dict[str, tuple[str, ...]]] = {
     "flight": {
         "en": (
