@@ -17,6 +17,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -133,89 +134,135 @@ class Log:
         print(" | ".join(shown), flush=True)
 
 
+class Trainer:
+    """One run: its model and optimizers, and how far it has come."""
+
+    def __init__(self, run: Path, minutes: float, seed: int) -> None:
+        """Begin the run, or go on from its checkpoint."""
+        torch.manual_seed(seed)
+        self.run, self.minutes, self.seed = run, minutes, seed
+        self.tokenizer = Tokenizer.load(run / "tokenizer.json")
+        self.model = Pilot(Shape(vocab_size=len(self.tokenizer)), compiled=True)
+        matrices = [w for layer in self.model.layers for w in layer.parameters() if w.ndim == 2]
+        known = set(map(id, matrices))
+        others = [w for w in self.model.parameters() if id(w) not in known]
+        self.muon = Muon(matrices, MUON_RATE)
+        betas = (0.9, 0.95)
+        self.adam = torch.optim.AdamW(others, ADAM_RATE, betas=betas, eps=1e-8, weight_decay=0.0)
+        self.step, self.before, self.tokens = 0, 0.0, 0
+        if (run / "checkpoint.pt").exists():
+            self._restore(torch.load(run / "checkpoint.pt", weights_only=True))
+        self.start = time.monotonic()
+
+    def _restore(self, saved: dict[str, Any]) -> None:
+        self.model.load_state_dict(saved["model"])
+        if "muon" in saved:  # not after `pilot.restore`
+            self.muon.load_state_dict(saved["muon"])
+            self.adam.load_state_dict(saved["adam"])
+            torch.set_rng_state(saved["random"])
+        self.step, self.before, self.tokens = saved["step"], saved["seconds"], saved["tokens"]
+
+    def save(self) -> None:
+        """Write the checkpoint, whole or not at all."""
+        state = {
+            "shape": asdict(self.model.shape),
+            "model": self.model.state_dict(),
+            "muon": self.muon.state_dict(),
+            "adam": self.adam.state_dict(),
+            "random": torch.get_rng_state(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "tokens": self.tokens,
+        }
+        torch.save(state, self.run / "checkpoint.tmp")
+        (self.run / "checkpoint.tmp").replace(self.run / "checkpoint.pt")
+
+    @property
+    def seconds(self) -> float:
+        """Of training, all sessions of the run together."""
+        return self.before + time.monotonic() - self.start
+
+    @property
+    def progress(self) -> float:
+        """The part of the time that is over."""
+        return self.seconds / (60 * self.minutes)
+
+    @property
+    def rate(self) -> float:
+        """The learning rate now, as a part of its peak."""
+        return rate(self.step, self.progress)
+
+    def learn(self, batch: Batch) -> Tensor:
+        """One step; the loss of every learned token of the batch."""
+        for optimizer, peak in ((self.muon, MUON_RATE), (self.adam, ADAM_RATE)):
+            for group in optimizer.param_groups:
+                group["lr"] = peak * self.rate
+            optimizer.zero_grad()
+        losses = self.model.losses(batch)
+        losses.mean().backward()
+        self.muon.step()
+        self.adam.step()
+        self.step += 1
+        self.tokens += ROW
+        return losses.detach()
+
+    def figures(self) -> dict[str, float]:
+        """What every row of the log begins with."""
+        return {
+            "step": self.step,
+            "seconds": self.seconds,
+            "tokens": self.tokens,
+            "rate": self.rate,
+        }
+
+
+class Means:
+    """Losses by group since they were last asked for."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._sums, self._counts = torch.zeros(len(GROUPS)), torch.zeros(len(GROUPS))
+
+    def add(self, kinds: Tensor, losses: Tensor) -> None:
+        """Those of one batch."""
+        self._sums.index_add_(0, kinds, losses)
+        self._counts.index_add_(0, kinds, torch.ones_like(losses))
+
+    def take(self) -> dict[str, float]:
+        """The means, and begin anew."""
+        pairs = zip(GROUPS, self._sums.tolist(), self._counts.tolist(), strict=True)
+        means = {f"train {name}": total / count for name, total, count in pairs if count}
+        self._sums.zero_()
+        self._counts.zero_()
+        return means
+
+
 def train(run: Path, minutes: float, seed: int) -> None:
     """Train until the time is over, beginning or going on."""
-    torch.manual_seed(seed)
-    tokenizer = Tokenizer.load(run / "tokenizer.json")
-    model = Pilot(Shape(vocab_size=len(tokenizer)), compiled=True)
-    matrices = [w for layer in model.layers for w in layer.parameters() if w.ndim == 2]
-    known = set(map(id, matrices))
-    others = [w for w in model.parameters() if id(w) not in known]
-    muon = Muon(matrices, MUON_RATE)
-    adam = torch.optim.AdamW(others, ADAM_RATE, betas=(0.9, 0.95), eps=1e-8, weight_decay=0.0)
-    peaks = {muon: MUON_RATE, adam: ADAM_RATE}
-    step, before, tokens = 0, 0.0, 0
-    if (run / "checkpoint.pt").exists():
-        saved = torch.load(run / "checkpoint.pt", weights_only=True)
-        model.load_state_dict(saved["model"])
-        if "muon" in saved:  # not after `pilot.restore`
-            muon.load_state_dict(saved["muon"])
-            adam.load_state_dict(saved["adam"])
-            torch.set_rng_state(saved["random"])
-        step, before, tokens = saved["step"], saved["seconds"], saved["tokens"]
-    fixed = heldout(tokenizer, each=60)
+    trainer, means = Trainer(run, minutes, seed), Means()
+    fixed = heldout(trainer.tokenizer, each=60)
     log = Log(run / "log.csv")
-    batches = stream(run / "tokenizer.json", seed, step, DRILL_STEPS)
-    start = time.monotonic()
-    evaluated = saved_at = start
-    sums, counts = torch.zeros(len(GROUPS)), torch.zeros(len(GROUPS))
-
-    def seconds() -> float:
-        return before + time.monotonic() - start
-
-    def save() -> None:
-        state = {
-            "shape": asdict(model.shape),
-            "model": model.state_dict(),
-            "muon": muon.state_dict(),
-            "adam": adam.state_dict(),
-            "random": torch.get_rng_state(),
-            "step": step,
-            "seconds": seconds(),
-            "tokens": tokens,
-        }
-        torch.save(state, run / "checkpoint.tmp")
-        (run / "checkpoint.tmp").replace(run / "checkpoint.pt")
-
+    batches = stream(run / "tokenizer.json", seed, trainer.step, DRILL_STEPS)
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
-    while (progress := seconds() / (60 * minutes)) < 1.0 and not stopped.is_set():
+    evaluated = saved_at = time.monotonic()
+    while trainer.progress < 1.0 and not stopped.is_set():
         batch = next(batches)
-        for optimizer, peak in peaks.items():
-            for group in optimizer.param_groups:
-                group["lr"] = peak * rate(step, progress)
-            optimizer.zero_grad()
-        losses = model.losses(batch)
-        losses.mean().backward()
-        muon.step()
-        adam.step()
-        sums.index_add_(0, batch.kinds, losses.detach())
-        counts.index_add_(0, batch.kinds, torch.ones_like(losses))
-        step += 1
-        tokens += ROW
+        means.add(batch.kinds, trainer.learn(batch))
         now = time.monotonic()
-        if step % LOG_EVERY == 0:
-            values = {
-                f"train {name}": (sums[i] / counts[i]).item()
-                for i, name in enumerate(GROUPS)
-                if counts[i]
-            }
-            sums.zero_()
-            counts.zero_()
+        if trainer.step % LOG_EVERY == 0:
+            values = means.take()
             if now - evaluated > EVALUATE_EVERY:
                 evaluated = now
-                values |= evaluate(model, fixed)
-            log.write(
-                step=step, seconds=seconds(), tokens=tokens, rate=rate(step, progress), **values
-            )
+                values |= evaluate(trainer.model, fixed)
+            log.write(**trainer.figures(), **values)
         if now - saved_at > SAVE_EVERY:
             saved_at = now
-            save()
-    save()
-    if stopped.is_set():
-        return
-    log.write(step=step, seconds=seconds(), tokens=tokens, **evaluate(model, fixed))
-    plot(run)
+            trainer.save()
+    trainer.save()
+    if not stopped.is_set():
+        log.write(**trainer.figures(), **evaluate(trainer.model, fixed))
+        plot(run)
 
 
 def plot(run: Path) -> None:

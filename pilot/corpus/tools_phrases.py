@@ -45,8 +45,8 @@ WAYS: dict[str, tuple[str, ...]] = {
         "con origen en {A} y destino en {B}",
     ),
     "ja": (
-        "{A}から{B}までの", "{A}から{B}への", "{A}から{B}行きの", "{A}発、{B}着の", "{A}を出て{B}に着く",
-        "{B}行きで{A}発の", "{A}と{B}の間の",
+        "{A}から{B}までの", "{A}から{B}への", "{A}から{B}行きの", "{A}発、{B}着の",
+        "{A}を出て{B}に着く", "{B}行きで{A}発の", "{A}と{B}の間の",
     ),
 }  # fmt: skip
 HEADS: dict[str, tuple[str, ...]] = {

@@ -50,7 +50,6 @@ class Chat:
 
     def __init__(self, conversation: "Conversation") -> None:
         self._conversation = conversation
-        self._json = False
         self._tools = False
         self._interactive = sys.stdin.isatty()
 
@@ -85,9 +84,9 @@ class Chat:
                 self._conversation.system = text.strip()
                 print("System message set." if text.strip() else "No system message.")
             case "/json":
-                self._json = not self._json
-                self._conversation.request = _JSON_REQUEST if self._json else ""
-                print(f"Replies as JSON: {_on(self._json)}.")
+                talk = self._conversation
+                talk.request = "" if talk.request else _JSON_REQUEST
+                print(f"Replies as JSON: {_on(bool(talk.request))}.")
             case "/tools":
                 self._tools = not self._tools
                 print(f"The function get_flight_info is lent: {_on(self._tools)}.")
@@ -147,7 +146,7 @@ class Chat:
     def _options(self) -> dict[str, Any]:
         from cupola.cli.flights import TOOL
 
-        json = {"response_format": {"type": "json_object"}} if self._json else {}
+        json = {"response_format": {"type": "json_object"}} if self._conversation.request else {}
         tools = {"tools": [TOOL]} if self._tools else {}
         return {"max_tokens": _MOST_TOKENS} | json | tools
 
