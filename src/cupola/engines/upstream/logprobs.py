@@ -1,6 +1,6 @@
 """Log-probabilities as upstreams tell them, in either shape -> canonical.
 
-    chat      {"content": [{"token", "logprob", "bytes"?, "top_logprobs": [...]}]}
+    chat      {"content": [{"token", "logprob", "bytes"?, "token_id"?, "top_logprobs": [...]}]}
     legacy    {"tokens": [...], "token_logprobs": [...], "top_logprobs": [{token: logprob}]}
 
 Text completions have the legacy shape; some services have it for chats, too.
@@ -16,6 +16,7 @@ class _Told(Struct):
     token: str
     logprob: float
     bytes: list[int] | None = None
+    token_id: int | None = None
 
 
 class _Place(_Told):
@@ -69,7 +70,7 @@ def _read_legacy(shape: _Shape, alternatives: int) -> tuple[TokenLogprob, ...]:
 
 def _candidate(told: _Told) -> Candidate:
     text = told.token.encode() if told.bytes is None else bytes(told.bytes)
-    return Candidate(text, told.logprob)
+    return Candidate(text, told.logprob, told.token_id)
 
 
 def _rank(likely: list[Candidate], alternatives: int) -> tuple[Candidate, ...]:
