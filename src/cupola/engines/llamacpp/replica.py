@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from cupola.engines.gguf import profile, read_header
+from cupola.engines.llamacpp.chunks import read_refusal, too_long
 from cupola.engines.llamacpp.completion import (
     PATH,
     CompletionWriter,
@@ -27,7 +28,7 @@ from cupola.engines.llamacpp.completion import (
     stops_by_token,
 )
 from cupola.engines.llamacpp.process import EngineProcess
-from cupola.engines.llamacpp.reply import Reply, read_refusal, too_long
+from cupola.engines.llamacpp.reply import Reply
 from cupola.engines.llamacpp.search import Search
 from cupola.engines.llamacpp.step import Stepper
 from cupola.engines.llamacpp.vocabulary import read_vocabulary
@@ -209,7 +210,7 @@ class LlamaCppReplica:
             return None
         return Recovery(
             prompt,
-            reply.said,
+            reply.telling.said,
             self._vocabulary,
             self._stepper,
             alternatives=request.logprobs,

@@ -20,13 +20,14 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from cupola.engines.llamacpp.chunks import Chunk, broken, decode_chunks, explain, read_refusal
+from cupola.engines.llamacpp.told import Telling
 from cupola.engines.llamacpp.vocabulary import Vocabulary
-from cupola.engines.llamacpp.withheld import Divider, Gap, strip_space
+from cupola.engines.llamacpp.withheld import Divider
 from cupola.engines.port import Constraint, Generation, JsonOutput, ToolOutput
-from cupola.kit.errors import CupolaError, EngineFailed, Invalid, TooLong
+from cupola.kit.errors import CupolaError
 from cupola.wire.canonical import (
     Call,
-    Candidate,
     Delta,
     Event,
     Failed,
@@ -42,34 +43,6 @@ MAX_EVENT: Final = 16 * 1024 * 1024
 """Bytes of one event of a stream; a chunk takes some hundred."""
 
 
-class _Error(Struct):
-    message: str = ""
-    type: str = ""
-    code: int = 500
-    n_prompt_tokens: int = 0
-    n_ctx: int = 0
-
-
-class _Likely(Struct):
-    id: int
-    logprob: float
-
-
-class _Place(_Likely):
-    top_logprobs: list[_Likely] = []
-
-
-class _Chunk(Struct):
-    content: str = ""
-    tokens: list[int] = []
-    completion_probabilities: list[_Place] = []
-    stop: bool = False
-    stop_type: str = "none"
-    tokens_predicted: int = 0
-    tokens_evaluated: int = 0
-    error: _Error | None = None
-
-
 class _WrittenCall(Struct):
     name: str
     arguments: msgspec.Raw
@@ -80,8 +53,6 @@ class _ObjectCall(Struct, forbid_unknown_fields=True):
     parameters: msgspec.Raw
 
 
-_decode_chunk = msgspec.json.Decoder(_Chunk).decode
-_decode_chunks = msgspec.json.Decoder(list[_Chunk]).decode
 _decode_calls = msgspec.json.Decoder(list[_WrittenCall]).decode
 _decode_object = msgspec.json.Decoder(_ObjectCall).decode
 
@@ -118,18 +89,21 @@ class Reply:
         self._gathers = plain and not request.incremental
         self._stops = frozenset(options.stop_token_ids if options else ())
         self._says_special = options is not None and not options.skip_special_tokens
-        self._strip = self._strip_token = opens
+        self._strip = opens
         self._logprobs: list[TokenLogprob] = []
-        self._told = 0
-        self._divider = divider
-        self.said: list[int] = []
-        """Ids of the answer's tokens, as long as all are known."""
+        self.telling = Telling(
+            vocabulary,
+            request.logprobs,
+            opens=opens,
+            says_special=self._says_special,
+            divider=divider,
+        )
         self._opening = True
         self._calling = False
         self._buffer = b""
         self._kept: list[str] = []
         self._reported = 0
-        self._last: _Chunk | None = None
+        self._last: Chunk | None = None
         self._failed: CupolaError | None = None
         self._stopped = False
 
@@ -142,13 +116,13 @@ class Reply:
             return []
         *events, self._buffer = data.split(_END)
         if len(self._buffer) > MAX_EVENT:
-            self._failed = _broken("An event of the stream is too long.")
+            self._failed = broken("An event of the stream is too long.")
         # One call for all of them: a whole reply brings dozens at once.
         written = b",".join([event[len(_DATA) :] for event in events if event.startswith(_DATA)])
         try:
-            chunks = _decode_chunks(b"[" + written + b"]")
+            chunks = decode_chunks(b"[" + written + b"]")
         except msgspec.DecodeError as error:
-            self._failed = _broken(f"The answer cannot be read: {error}")
+            self._failed = broken(f"The answer cannot be read: {error}")
             return []
         if self._gathers:
             self._gather(chunks)
@@ -163,11 +137,11 @@ class Reply:
     def end(self) -> Iterator[Event]:
         """What ends the answer: calls and how it finished, or why it failed."""
         if self._failed is None and self._last is None:
-            self._failed = _broken("The answer ended early.")
+            self._failed = broken("The answer ended early.")
         if self._tells_late:
             self._calling = bool(self._read_calls())
         if self._failed is None and (fault := self._find_fault()):
-            self._failed = _broken(fault)
+            self._failed = broken(fault)
         if self._failed is not None:
             yield Failed(self._failed)
         else:
@@ -192,18 +166,18 @@ class Reply:
     def _stop_type(self) -> str:
         return self._last.stop_type if self._last else "none"
 
-    def _gather(self, chunks: list[_Chunk]) -> None:
+    def _gather(self, chunks: list[Chunk]) -> None:
         """Keep the text of a plain whole reply, of which only the last chunk says more."""
         self._kept += [chunk.content for chunk in chunks]
-        last = chunks[-1] if chunks else _Chunk()
+        last = chunks[-1] if chunks else Chunk()
         if last.error is not None:
-            self._failed = _explain(last.error)
+            self._failed = explain(last.error)
         elif last.stop:
             self._last = last
 
-    def _read(self, chunk: _Chunk) -> Event | None:
+    def _read(self, chunk: Chunk) -> Event | None:
         if chunk.error is not None:
-            self._failed = _explain(chunk.error)
+            self._failed = explain(chunk.error)
             return None
         if chunk.stop:
             self._last = chunk
@@ -215,7 +189,7 @@ class Reply:
         if self._stops and not self._stops.isdisjoint(chunk.tokens):
             self._stop(chunk)
         text = self._text(chunk) if self._says_special else chunk.content
-        logprobs = self._read_logprobs(chunk)
+        logprobs = self.telling.read(chunk)
         return self._say(text, logprobs, chunk) if text or logprobs else None
 
     def _decide(self, text: str) -> None:
@@ -223,12 +197,12 @@ class Reply:
             self._undecided = False
             self._calling = begun.startswith("{")
 
-    def _stop(self, chunk: _Chunk) -> None:
+    def _stop(self, chunk: Chunk) -> None:
         """A token that ends the answer by the caller's wish."""
         self._stopped = True
         self._last = msgspec.structs.replace(chunk, stop=True, stop_type="token")
 
-    def _text(self, chunk: _Chunk) -> str:
+    def _text(self, chunk: Chunk) -> str:
         """The text, and what control tokens say, which llama.cpp leaves out."""
         special = [
             self._vocabulary.tokens[t] for t in chunk.tokens if t in self._vocabulary.special
@@ -236,49 +210,7 @@ class Reply:
         end = self._vocabulary.end if chunk.stop and chunk.stop_type == "eos" else b""
         return chunk.content + b"".join([*special, end]).decode(errors="replace")
 
-    def _read_logprobs(self, chunk: _Chunk) -> tuple[TokenLogprob, ...]:
-        """Of the chunk's token.
-
-        Of a character that takes several tokens llama.cpp tells the last only: it stands for all.
-        """
-        alternatives, places = self._request.logprobs, chunk.completion_probabilities
-        if alternatives is None or not places or self._ends(places[0]):
-            return ()
-        skipped = chunk.tokens_predicted - self._told - len(places)
-        self._told = chunk.tokens_predicted
-        told = [self._read_place(place, alternatives) for place in places]
-        if skipped > 0 and chunk.content:
-            told[0] = self._cover(chunk.content.encode(), skipped, places[0].id, told[0])
-        if self._strip_token:  # the space that is not the answer's is the first token's
-            told[0] = strip_space(told[0])
-            self._strip_token = False
-        self.said += [place.id for place in places]
-        return tuple(told)
-
-    def _ends(self, place: _Place) -> bool:
-        """Whether it is the token that ends the answer, and so no part of its text."""
-        return place.id in self._vocabulary.ends and not self._says_special
-
-    def _cover(self, text: bytes, skipped: int, token: int, last: TokenLogprob) -> TokenLogprob:
-        """`last`, of the id `token`, standing for all the tokens of `text`, which it ends."""
-        chosen = Candidate(text, last.chosen.logprob, token)
-        before = text.removesuffix(last.chosen.text)
-        missing = self._divider.divide(before, skipped) if self._divider else None
-        if missing is None:
-            self._divider = None  # nor can any be asked for that comes after
-            return TokenLogprob(chosen, last.alternatives)
-        gap = Gap(chosen, last.alternatives, len(self.said), (*missing, token))
-        self.said += missing
-        return gap
-
-    def _read_place(self, place: _Place, alternatives: int) -> TokenLogprob:
-        likely = [self._candidate(one) for one in place.top_logprobs[:alternatives]]
-        return TokenLogprob(self._candidate(place), tuple(likely))
-
-    def _candidate(self, likely: _Likely) -> Candidate:
-        return Candidate(self._vocabulary.tokens[likely.id], likely.logprob, likely.id)
-
-    def _say(self, text: str, logprobs: tuple[TokenLogprob, ...], chunk: _Chunk) -> Event | None:
+    def _say(self, text: str, logprobs: tuple[TokenLogprob, ...], chunk: Chunk) -> Event | None:
         if self._strip and text:
             self._strip = False
             text = text.removeprefix(" ")
@@ -362,34 +294,3 @@ def _find_json_fault(text: str, constraint: JsonOutput) -> str | None:
     if constraint.schema.get("type") == "object" and not isinstance(value, dict):
         return "The answer is not a JSON object."
     return None
-
-
-def read_refusal(status: int, body: bytes) -> CupolaError:
-    """What the engine's answer to a request that it did not take means."""
-    try:
-        error = _decode_chunk(body).error
-    except msgspec.DecodeError:
-        error = None
-    return _explain(error or _Error(f"Status {status} without a reason.", code=status))
-
-
-def _explain(error: _Error) -> CupolaError:
-    if error.type == "exceed_context_size_error":
-        return too_long(error.n_prompt_tokens, error.n_ctx)
-    if error.code == 400:
-        return Invalid(f"The engine refused the request: {error.message}")
-    return _broken(f"The engine answered {error.code}: {error.message}")
-
-
-def too_long(tokens: int, context_length: int) -> TooLong:
-    """The prompt does not fit."""
-    return TooLong(
-        f"This model's maximum context length is {context_length} tokens. However, your messages "
-        f"resulted in {tokens} tokens. Please reduce their length.",
-        path=("messages",),
-        value=tokens,
-    )
-
-
-def _broken(private: str) -> EngineFailed:
-    return EngineFailed("The model's engine failed while answering.", private=private)
