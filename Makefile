@@ -43,7 +43,7 @@ eval-pilot: $(VENV)/dev.stamp ## Ask the included model its held-out questions, 
 	$(BIN)/python -m pilot.evaluate
 
 train-pilot: $(VENV)/pilot.stamp pilot/runs/main/tokenizer.json ## Train the included model (hours)
-	$(BIN)/python -m pilot.train --run main --minutes 107
+	$(BIN)/python -m pilot.train --run main --minutes 150
 	$(BIN)/python -m pilot.export main --gguf src/cupola/catalog/weights/Cupola-Pilot.gguf
 	$(BIN)/python scripts/stamp_weights.py
 
