@@ -12,6 +12,7 @@ it ends with, while `/v1/api/chat/completions` is nothing: two dialects could be
 
 from collections.abc import Mapping, Sequence
 from enum import Enum, auto
+from functools import lru_cache
 from typing import NamedTuple
 
 from cupola.ids import EndpointName
@@ -137,6 +138,8 @@ MODEL_PREFIXES = ("v1/models/", "openai/v1/models/")
 """What follows is a model's name, which may hold slashes."""
 _MODEL = Route(Resource.MODEL, Tongue.OPEN)
 _ENDPOINTS = "endpoints"
+_REMEMBERED = 256
+"""Characters of a path whose meaning may be kept: what strangers send must not fill the memory."""
 _DEPLOYMENTS = ["openai", "deployments"]
 _FIRST_WORDS = frozenset(
     (_ENDPOINTS, *(path.partition("/")[0] for path in (*ENDPOINT, *PROJECT) if path))
@@ -150,6 +153,12 @@ def resolve(path: str, host: EndpointName | None = None) -> Address | None:
     Args:
         host: The endpoint that the request's host names. A path may name it too, but no other.
     """
+    find = _resolve if len(path) <= _REMEMBERED else _resolve.__wrapped__
+    return find(path, host)
+
+
+@lru_cache(maxsize=512)  # callers use few paths, over and over
+def _resolve(path: str, host: EndpointName | None) -> Address | None:
     parts = _without_base([part for part in path.split("/") if part])
     if len(parts) > 1 and parts[0] == _ENDPOINTS:
         named = EndpointName(parts[1])

@@ -82,7 +82,9 @@ def _named(served: Sequence[Served], model: str) -> Sequence[Served]:
 def _keys(headers: Headers) -> list[str]:
     """The distinct keys a request carries."""
     scheme, _, bearer = headers.get(b"authorization", b"").partition(b" ")
-    found = [bearer.strip()] if scheme.lower() == b"bearer" else []
-    found.append(headers.get(b"api-key", b"").strip())
-    distinct = dict.fromkeys(key for key in found if 0 < len(key) <= LONGEST_KEY)
-    return [key.decode("latin-1") for key in distinct]
+    key = headers.get(b"api-key")
+    found = [bearer] if scheme.lower() == b"bearer" else []
+    if key is not None and key != bearer:
+        found.append(key)
+    stripped = [one.strip() for one in found]
+    return [one.decode("latin-1") for one in stripped if 0 < len(one) <= LONGEST_KEY]

@@ -206,7 +206,7 @@ class LlamaCppReplica:
         self, request: Generation, prompt: list[str | int], reply: Reply
     ) -> Recovery | None:
         """What tells of tokens that llama.cpp keeps to itself, if any are to be told of."""
-        if request.logprobs is None:
+        if request.logprobs is None or reply.telling is None:
             return None
         return Recovery(
             prompt,

@@ -91,13 +91,15 @@ class Reply:
         self._says_special = options is not None and not options.skip_special_tokens
         self._strip = opens
         self._logprobs: list[TokenLogprob] = []
-        self.telling = Telling(
-            vocabulary,
-            request.logprobs,
-            opens=opens,
-            says_special=self._says_special,
-            divider=divider,
-        )
+        self.telling: Telling | None = None
+        if request.logprobs is not None:
+            self.telling = Telling(
+                vocabulary,
+                request.logprobs,
+                opens=opens,
+                says_special=self._says_special,
+                divider=divider,
+            )
         self._opening = True
         self._calling = False
         self._buffer = b""
@@ -189,7 +191,7 @@ class Reply:
         if self._stops and not self._stops.isdisjoint(chunk.tokens):
             self._stop(chunk)
         text = self._text(chunk) if self._says_special else chunk.content
-        logprobs = self.telling.read(chunk)
+        logprobs = self.telling.read(chunk) if self.telling else ()
         return self._say(text, logprobs, chunk) if text or logprobs else None
 
     def _decide(self, text: str) -> None:

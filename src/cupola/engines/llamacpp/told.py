@@ -11,7 +11,7 @@ class Telling:
 
     Args:
         vocabulary: Of the model.
-        alternatives: To tell of each token; None: nothing is told at all.
+        alternatives: To tell of each token.
         opens: The model begins with a space that is not part of its answer.
         says_special: Whether control tokens stand in the answer, the one that ends it included.
         divider: Finds tokens that llama.cpp did not tell of; None: they are not looked for.
@@ -20,7 +20,7 @@ class Telling:
     def __init__(
         self,
         vocabulary: Vocabulary,
-        alternatives: int | None,
+        alternatives: int,
         *,
         opens: bool,
         says_special: bool,
@@ -41,7 +41,7 @@ class Telling:
         Of a character that takes several tokens llama.cpp tells the last only: it stands for all.
         """
         alternatives, places = self._alternatives, chunk.completion_probabilities
-        if alternatives is None or not places or self._ends(places[0]):
+        if not places or self._ends(places[0]):
             return ()
         skipped = chunk.tokens_predicted - self._counted - len(places)
         self._counted = chunk.tokens_predicted
