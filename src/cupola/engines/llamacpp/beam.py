@@ -2,7 +2,9 @@
 
 At each step every beam is continued by its likeliest tokens; the best continuations, as many as
 the search is wide, are the beams of the next step. One that ends is kept apart, scored by its
-log-probability divided by a power of its length, as vLLM 0.5 and transformers score.
+log-probability divided by a power of its length, without the token that ends it. The transformers
+library counts that token, too, and stops earlier, so there replies of different lengths may rank
+otherwise; those of one length rank the same (tests/proof).
 """
 
 from collections.abc import Callable, Sequence
