@@ -54,10 +54,10 @@ class Layout:
         Args:
             opening: Whether the assistant's turn is opened; False if its text is to be continued.
         """
+        asked = {"messages": turns, "tools": tools, "add_generation_prompt": opening}
+        context = self._template.new_context({**self._constants, **asked})
         try:
-            return self._template.render(
-                self._constants, messages=turns, tools=tools, add_generation_prompt=opening
-            )
+            return "".join(self._template.root_render_func(context))
         except _FAULTS as error:
             raise Invalid(
                 f"The model's chat template does not take this conversation: {error}",
@@ -67,6 +67,10 @@ class Layout:
             raise Invalid(
                 "The model's chat template does not end on this conversation.", path=("messages",)
             ) from None
+        finally:
+            # A template's macros hold the context that holds them: left so, every prompt is rubbish
+            # for the collector, which then takes a tenth of the time, in pauses of 70 ms.
+            context.vars.clear()
 
     def _takes_system(self) -> bool:
         """Whether a system message reaches the prompt; older templates refuse or lose it."""
