@@ -28,7 +28,7 @@ from cupola.db.migration import ensure_schema
 from cupola.deployments.loop import Supervisor
 from cupola.deployments.model import Endpoint, EndpointKind
 from cupola.deployments.schemas import EndpointDetail, detail, get_keys, summarise
-from cupola.deployments.service import Endpoints
+from cupola.deployments.service import Endpoints, make_endpoint
 from cupola.deployments.store import SqlEndpoints
 from cupola.engines.llamacpp.replica import LlamaCppReplica
 from cupola.engines.upstream.config import Upstream, read_upstreams
@@ -119,7 +119,7 @@ def _name_upstreams(home: Home, upstreams: Mapping[EndpointName, Upstream]) -> S
         return ()
     created = int(home.upstreams.stat().st_mtime)
     return [
-        Endpoint(name, EndpointKind.UPSTREAM, ModelName(each.model), created)
+        make_endpoint(name, EndpointKind.UPSTREAM, ModelName(each.model), created)
         for name, each in upstreams.items()
     ]
 

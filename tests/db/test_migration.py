@@ -2,17 +2,28 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
 from cupola.db import migration
+from cupola.db.database import Database
 from cupola.db.migration import HEAD, SchemaTooNew, ensure_schema, find_revision
 from cupola.db.tables import metadata
+from cupola.deployments.model import EndpointKind
+from cupola.deployments.schemas import get_keys
+from cupola.deployments.service import make_endpoint
+from cupola.deployments.store import SqlEndpoints
+from cupola.ids import EndpointName, ModelName
+from cupola.keys.memory import MemorySecret
+from cupola.keys.service import Keyring
 
 
 def test_new_database_has_the_newest_schema(tmp_path: Path):
@@ -39,6 +50,33 @@ def test_migrations_make_the_tables_of_the_code(tmp_path: Path):
     engine.dispose()
 
     assert [] == differences
+
+
+async def test_endpoints_of_the_first_schema_live_on(tmp_path: Path):
+    """They are what they were, in the default project, and callers' keys go on working."""
+    file = tmp_path / "cupola.db"
+    _upgrade_to(file, "0001")
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("INSERT INTO endpoints VALUES ('chat', 'serverless', 'M', 1000, 3, 2)")
+        connection.commit()
+    ensure_schema(file)
+    database = Database(file)
+    [endpoint] = await SqlEndpoints(database).list()
+    await database.close()
+    expected = make_endpoint(
+        EndpointName("chat"), EndpointKind.SERVERLESS, ModelName("M"), created=1000
+    )
+    keyring = Keyring(MemorySecret(bytes(range(32))))
+
+    assert endpoint == replace(expected, key_seed="", primary_generation=3, secondary_generation=2)
+    assert "JDJxbqo8QxTR3jUnuNs9jMs0quxV11Qj" == get_keys(endpoint, keyring).primary
+
+
+def _upgrade_to(file: Path, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migration.__file__).with_name("migrations")))
+    config.attributes["file"] = file
+    command.upgrade(config, revision)
 
 
 def test_later_schema_is_refused(tmp_path: Path):

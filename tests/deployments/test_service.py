@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
 from cupola.deployments.memory import MemoryEndpoints
-from cupola.deployments.model import Endpoint, EndpointKind
-from cupola.deployments.service import Endpoints
+from cupola.deployments.model import EndpointKind
+from cupola.deployments.service import Endpoints, make_endpoint
 from cupola.ids import EndpointName, ModelName
 from cupola.kit.clock import FakeClock
 from cupola.kit.errors import Conflict, NotFound
@@ -18,10 +20,13 @@ def endpoints() -> Endpoints:
 
 async def test_first_start_makes_an_endpoint(endpoints: Endpoints):
     """A new home has something to chat with."""
-    expected = Endpoint(PILOT, EndpointKind.SERVERLESS, MODEL, created=1000)
+    [first] = await endpoints.ensure_first(PILOT, MODEL)
+    expected = make_endpoint(PILOT, EndpointKind.SERVERLESS, MODEL, created=1000)
 
-    assert [expected] == await endpoints.ensure_first(PILOT, MODEL)
-    assert expected == await endpoints.get_endpoint("pilot")
+    assert replace(expected, key_seed=first.key_seed) == first
+    assert expected.key_seed != first.key_seed
+    assert MODEL == first.model
+    assert first == await endpoints.get_endpoint("pilot")
 
 
 async def test_second_start_makes_none(endpoints: Endpoints):
@@ -39,7 +44,7 @@ async def test_unknown_name_is_answered_with_the_known(endpoints: Endpoints):
         await endpoints.get_endpoint("pilto")
 
 
-FAR = Endpoint(EndpointName("far"), EndpointKind.UPSTREAM, ModelName("Far"), created=500)
+FAR = make_endpoint(EndpointName("far"), EndpointKind.UPSTREAM, ModelName("Far"), created=500)
 
 
 async def test_written_endpoints_stand_beside_the_stored():
@@ -57,7 +62,7 @@ async def test_written_endpoints_stand_beside_the_stored():
 async def test_a_written_endpoint_cannot_take_a_name():
     """Neither a stored one's nor, at the very first start, that of the one to be made."""
     store = MemoryEndpoints()
-    twin = Endpoint(PILOT, EndpointKind.UPSTREAM, MODEL, created=500)
+    twin = make_endpoint(PILOT, EndpointKind.UPSTREAM, MODEL, created=500)
     endpoints = Endpoints(store, FakeClock(), [twin])
 
     with pytest.raises(Conflict, match=r"'pilot'.*kind upstream"):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cupola.kit.errors import CupolaError
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest file in `migrations/versions`; a test keeps it so."""
 
 _SCRIPTS = Path(__file__).with_name("migrations")

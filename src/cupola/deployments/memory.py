@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from cupola.deployments.model import Endpoint
-from cupola.ids import EndpointName
-from cupola.kit.errors import Conflict
+from cupola.ids import EndpointName, ProjectName
+from cupola.kit.errors import Conflict, Stale
 
 
 class MemoryEndpoints:
@@ -18,8 +18,24 @@ class MemoryEndpoints:
             raise Conflict(f"There is an endpoint {endpoint.name!r} already.")
         self._endpoints[endpoint.name] = endpoint
 
+    async def save(self, endpoint: Endpoint) -> None:
+        known = self._endpoints.get(endpoint.name)
+        if known is None or known.version != endpoint.version - 1:
+            raise Stale(f"The endpoint {endpoint.name!r} was changed meanwhile. Read it again.")
+        self._endpoints[endpoint.name] = endpoint
+
+    async def delete(self, name: EndpointName) -> bool:
+        return self._endpoints.pop(name, None) is not None
+
     async def find(self, name: EndpointName) -> Endpoint | None:
         return self._endpoints.get(name)
 
-    async def list(self) -> Sequence[Endpoint]:
-        return sorted(self._endpoints.values(), key=lambda each: (each.created, each.name))
+    async def list(
+        self, *, project: ProjectName | None = None, after: str = "", limit: int | None = None
+    ) -> Sequence[Endpoint]:
+        found = [
+            self._endpoints[name]
+            for name in sorted(self._endpoints)
+            if name > after and project in (None, self._endpoints[name].project)
+        ]
+        return found[:limit]

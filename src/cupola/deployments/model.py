@@ -1,4 +1,4 @@
-"""Endpoints, and the pure decisions about their replicas.
+"""Endpoints, the deployments behind them, and the pure decisions about their replicas.
 
     state       replica ready   replica ended    stop asked
     starting    ready           backing off      stopped
@@ -7,12 +7,25 @@
     stopped     -               -                -
 
 A pause before a restart doubles with every failure in a row.
+
+An endpoint with its deployments is one aggregate: read, checked and saved as a whole, with one
+version. All of it is what is *wanted*; what *is* lies with the fleet.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
-from cupola.ids import EndpointName, ModelName
+from cupola.ids import DeploymentName, EndpointName, ModelName, ProjectName
+
+DEFAULT_PROJECT: Final = ProjectName("default")
+"""Made with a new home, so that one person alone need not know of projects."""
+DEFAULT_TOKENS_PER_MINUTE: Final = 200_000
+DEFAULT_REQUESTS_PER_MINUTE: Final = 1_000
+"""Of a serverless deployment, as the service whose clients we serve has them."""
+SHARED_QUOTA_SECONDS: Final = 168 * 3600
+"""How long an endpoint lives that was made without quota of its own."""
 
 
 class EndpointKind(StrEnum):
@@ -36,18 +49,130 @@ class EndpointState(StrEnum):
     STOPPED = "stopped"
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """A name that clients call, and the model behind it."""
+class AuthMode(StrEnum):
+    """What callers prove themselves with."""
 
-    name: EndpointName
-    kind: EndpointKind
+    KEY = "key"
+    TOKEN = "token"
+    """A token of an OpenID Connect provider; managed endpoints only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What each replica of a deployment runs. A change of it is rolled out; nothing else is."""
+
     model: ModelName
+    quantisation: str | None = None
+    """`catalog.files.Quantisation`; None: the preferred one whose weights are here or fit."""
+    slots: int | None = None
+    """Generations that a replica runs at once; None: as the settings say."""
+    context_length: int | None = None
+    """Tokens of a slot; None: as the settings and the model say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How many replicas, and on what."""
+
+    minimum: int = 1
+    """Serverless only may say 0: then the first request wakes a replica."""
+    maximum: int = 1
+    """Of a managed deployment equal to `minimum`: its instances."""
+    instance_type: str | None = None
+    """Managed deployments only, and always: what one instance has (`InstanceType`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A model behind an endpoint."""
+
+    name: DeploymentName
+    """A serverless endpoint has exactly one, of its own name."""
+    spec: Spec
+    scale: Scale
     created: int
     """Seconds since the Unix epoch."""
+    revision: int = 1
+    """Counts changes of `spec`."""
+    stable: Spec | None = None
+    """The last spec with which it was healthy, to return to; None: none yet."""
+    outcome: str = ""
+    """Why it returned to `stable` by itself, in a sentence; empty: it did not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an endpoint may be asked for."""
+
+    tokens_per_minute: int | None = DEFAULT_TOKENS_PER_MINUTE
+    requests_per_minute: int | None = DEFAULT_REQUESTS_PER_MINUTE
+    """None: no limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A name that clients call, and what stands behind it."""
+
+    name: EndpointName
+    """Unique in the installation, which is one region."""
+    kind: EndpointKind
+    project: ProjectName
+    created: int
+    """Seconds since the Unix epoch."""
+    deployments: tuple[Deployment, ...]
+    """In order of their names."""
+    traffic: Mapping[DeploymentName, int] = field(default_factory=dict)
+    """Per cent of the requests that name no deployment; together 100, or all 0."""
+    auth_mode: AuthMode = AuthMode.KEY
+    key_seed: str = ""
+    """With the project and the name, what keys are derived from (`keys.model.derive`); no secret.
+    A deleted endpoint's is never used again, so its keys stay dead when its name returns."""
     primary_generation: int = 1
     secondary_generation: int = 1
-    """Each regeneration of a key counts one up (`keys.model.derive`)."""
+    """Each regeneration of a key counts one up."""
+    limits: Limits = Limits()
+    content_safety: bool = True
+    expires: int | None = None
+    """When it is deleted, if it lives on the shared quota; None: never."""
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    version: int = 1
+    """Counts changes; the ETag."""
+
+    @property
+    def model(self) -> ModelName:
+        """The model that most callers get."""
+        most = max(self.deployments, key=lambda each: self.traffic.get(each.name, 0))
+        return most.spec.model
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceType:
+    """What one instance of a managed deployment has."""
+
+    name: str
+    cores: int
+    memory: int
+    """Bytes."""
+    gpus: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """One instance's running, for the bill: core hours are `cores` times its length."""
+
+    id: str
+    endpoint: EndpointName
+    deployment: DeploymentName
+    project: ProjectName
+    model: ModelName
+    instance_type: str
+    cores: int
+    started: int
+    """Seconds since the Unix epoch."""
+    seen: int
+    """When it was last known to run: where an interval ends whose end nobody saw."""
+    ended: int | None = None
 
 
 FIRST_PAUSE = 0.1

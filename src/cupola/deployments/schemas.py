@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cupola.deployments.model import Endpoint, EndpointKind, EndpointState
 from cupola.ids import EndpointName, ModelName
-from cupola.keys.model import KeyPair
+from cupola.keys.model import KeyPair, Lineage
 from cupola.keys.service import Keyring
 
 
@@ -62,6 +62,5 @@ def detail(summary: EndpointSummary, keys: KeyPair) -> EndpointDetail:
 
 def get_keys(endpoint: Endpoint, keyring: Keyring) -> KeyPair:
     """The endpoint's keys at their current generations."""
-    return keyring.get_pair(
-        endpoint.name, endpoint.primary_generation, endpoint.secondary_generation
-    )
+    lineage = Lineage(endpoint.name, endpoint.project, endpoint.key_seed)
+    return keyring.get_pair(lineage, endpoint.primary_generation, endpoint.secondary_generation)

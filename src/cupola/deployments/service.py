@@ -2,9 +2,16 @@
 
 from collections.abc import Sequence
 
-from cupola.deployments.model import Endpoint, EndpointKind
+from cupola.deployments.model import (
+    DEFAULT_PROJECT,
+    Deployment,
+    Endpoint,
+    EndpointKind,
+    Scale,
+    Spec,
+)
 from cupola.deployments.ports import EndpointStore
-from cupola.ids import EndpointName, ModelName
+from cupola.ids import DeploymentName, EndpointName, ModelName, new_id
 from cupola.kit.clock import Clock
 from cupola.kit.errors import Conflict, NotFound
 
@@ -39,12 +46,15 @@ class Endpoints:
         """All endpoints; if none is stored, `name` is created, so that a new home can chat."""
         if existing := await self._store.list():
             return self._join(existing)
-        endpoint = Endpoint(name, EndpointKind.SERVERLESS, model, int(self._clock.now()))
+        endpoint = make_endpoint(
+            name, EndpointKind.SERVERLESS, model, int(self._clock.now()), new_id("sed")
+        )
         endpoints = self._join([endpoint])
         await self._store.add(endpoint)
         return endpoints
 
     def _join(self, stored: Sequence[Endpoint]) -> Sequence[Endpoint]:
+        """The stored ones, oldest first, then the written ones."""
         taken = {each.name for each in stored}
         for each in self._written:
             if each.name in taken:
@@ -52,4 +62,23 @@ class Endpoints:
                     f"There is an endpoint {each.name!r} already. Give the one of kind "
                     f"{each.kind} another name in its file."
                 )
-        return [*stored, *self._written]
+        return [*sorted(stored, key=lambda each: (each.created, each.name)), *self._written]
+
+
+def make_endpoint(
+    name: EndpointName, kind: EndpointKind, model: ModelName, created: int, key_seed: str = ""
+) -> Endpoint:
+    """An endpoint of the default project with one deployment, of its own name.
+
+    Without a seed its keys are always those of its name, which suits one that a file defines.
+    """
+    deployment = Deployment(DeploymentName(name), Spec(model), Scale(), created)
+    return Endpoint(
+        name=name,
+        kind=kind,
+        project=DEFAULT_PROJECT,
+        created=created,
+        deployments=(deployment,),
+        traffic={deployment.name: 100},
+        key_seed=key_seed,
+    )

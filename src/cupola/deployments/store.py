@@ -1,17 +1,16 @@
 """Endpoints in the database."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from cupola.db.database import Database
+from cupola.db.rows import read_row, write_row
 from cupola.db.tables import endpoints
-from cupola.deployments.model import Endpoint, EndpointKind
-from cupola.ids import EndpointName
-from cupola.kit.errors import Conflict
+from cupola.deployments.model import Endpoint
+from cupola.ids import EndpointName, ProjectName
+from cupola.kit.errors import Conflict, Stale
 
 
 class SqlEndpoints:
@@ -23,22 +22,36 @@ class SqlEndpoints:
     async def add(self, endpoint: Endpoint) -> None:
         try:
             async with self._database.transaction() as connection:
-                await connection.execute(insert(endpoints).values(**asdict(endpoint)))
+                await connection.execute(insert(endpoints).values(**write_row(endpoint)))
         except IntegrityError as error:
             raise Conflict(f"There is an endpoint {endpoint.name!r} already.") from error
 
+    async def save(self, endpoint: Endpoint) -> None:
+        change = (
+            update(endpoints)
+            .where(endpoints.c.name == endpoint.name, endpoints.c.version == endpoint.version - 1)
+            .values(**write_row(endpoint))
+        )
+        async with self._database.transaction() as connection:
+            if (await connection.execute(change)).rowcount == 0:
+                raise Stale(f"The endpoint {endpoint.name!r} was changed meanwhile. Read it again.")
+
+    async def delete(self, name: EndpointName) -> bool:
+        async with self._database.transaction() as connection:
+            done = await connection.execute(delete(endpoints).where(endpoints.c.name == name))
+        return done.rowcount > 0
+
     async def find(self, name: EndpointName) -> Endpoint | None:
         query = select(endpoints).where(endpoints.c.name == name)
-        async with self._database.transaction() as connection:
+        async with self._database.reading() as connection:
             row = (await connection.execute(query)).one_or_none()
-        return _read(row) if row else None
+        return read_row(row, Endpoint) if row else None
 
-    async def list(self) -> Sequence[Endpoint]:
-        query = select(endpoints).order_by(endpoints.c.created, endpoints.c.name)
-        async with self._database.transaction() as connection:
-            return [_read(row) for row in await connection.execute(query)]
-
-
-def _read(row: Row[Any]) -> Endpoint:
-    columns = dict(row._mapping)
-    return Endpoint(**(columns | {"kind": EndpointKind(columns["kind"])}))
+    async def list(
+        self, *, project: ProjectName | None = None, after: str = "", limit: int | None = None
+    ) -> Sequence[Endpoint]:
+        query = select(endpoints).where(endpoints.c.name > after).order_by(endpoints.c.name)
+        if project is not None:
+            query = query.where(endpoints.c.project == project)
+        async with self._database.reading() as connection:
+            return [read_row(row, Endpoint) for row in await connection.execute(query.limit(limit))]

@@ -26,6 +26,7 @@ KEY_CHARACTERS = 32
 
 _ALPHABET = string.ascii_letters + string.digits
 _KEY_LABEL = b"cupola endpoint key 1"
+_SEEDED_LABEL = b"cupola endpoint key 2"
 _DIGEST_PERSON = b"cupola digest 2"
 
 
@@ -37,9 +38,22 @@ class KeyPair:
     secondary: str
 
 
-def derive(secret: bytes, endpoint: str, slot: Slot, generation: int) -> str:
-    """The key in `slot` of `endpoint`: 32 characters of `[A-Za-z0-9]`."""
-    label = b"\0".join([_KEY_LABEL, endpoint.encode(), slot.encode(), str(generation).encode()])
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """What an endpoint's keys are derived from, beside the secret: nothing in it is secret."""
+
+    endpoint: str
+    project: str = ""
+    seed: str = ""
+    """Empty: an endpoint older than seeds, whose keys depend on its name alone."""
+
+
+def derive(secret: bytes, lineage: Lineage, slot: Slot, generation: int) -> str:
+    """The key in `slot` of an endpoint: 32 characters of `[A-Za-z0-9]`."""
+    parts = [_KEY_LABEL, lineage.endpoint.encode()]
+    if lineage.seed:
+        parts = [_SEEDED_LABEL, lineage.project.encode(), *parts[1:], lineage.seed.encode()]
+    label = b"\0".join([*parts, slot.encode(), str(generation).encode()])
     # 512 bits for 190: taking the remainder favours no character by more than 2 ** -300.
     number = int.from_bytes(hmac.digest(secret, label, "sha512"))
     return "".join(_characters(number))

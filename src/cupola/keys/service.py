@@ -1,6 +1,6 @@
 """The verbs of keys: show an endpoint's pair, and digest what a caller presents."""
 
-from cupola.keys.model import KeyPair, derive, digest
+from cupola.keys.model import KeyPair, Lineage, derive, digest
 from cupola.keys.ports import SecretStore
 
 
@@ -10,11 +10,11 @@ class Keyring:
     def __init__(self, store: SecretStore) -> None:
         self._secret = store.ensure_secret()
 
-    def get_pair(self, endpoint: str, primary: int, secondary: int) -> KeyPair:
-        """The keys of `endpoint` at these generations."""
+    def get_pair(self, lineage: Lineage, primary: int, secondary: int) -> KeyPair:
+        """The keys of an endpoint at these generations."""
         return KeyPair(
-            primary=derive(self._secret, endpoint, "primary", primary),
-            secondary=derive(self._secret, endpoint, "secondary", secondary),
+            primary=derive(self._secret, lineage, "primary", primary),
+            secondary=derive(self._secret, lineage, "secondary", secondary),
         )
 
     def digest(self, key: str) -> bytes:

@@ -12,7 +12,8 @@
     ├── Forbidden          the key is good, but not for this
     ├── NotFound           it does not exist, or this caller may not know that it does
     ├── WrongMethod        it exists, but cannot be used this way
-    ├── Conflict           it exists already, or changed meanwhile
+    ├── Conflict           it exists already, or does not fit what is there
+    │   └── Stale          it changed since the caller read it
     ├── RateLimited        the caller must wait; `retry_after` says how long
     ├── Filtered           content safety refused it
     └── Unavailable        we, or an engine, cannot serve it now
@@ -167,9 +168,13 @@ class WrongMethod(CupolaError):
 
 
 class Conflict(CupolaError):
-    """It exists already, or changed meanwhile."""
+    """It exists already, or does not fit what is there."""
 
     kind = Kind.CONFLICT
+
+
+class Stale(Conflict):
+    """It changed since the caller read it: read it again, and decide anew."""
 
 
 class RateLimited(CupolaError):

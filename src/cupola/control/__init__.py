@@ -1,0 +1,1 @@
+"""The management API: routes over the domains' services, under `/management/v1`."""

@@ -1,0 +1,49 @@
+"""What identity needs from outside: places that keep users and sessions."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from cupola.identity.model import Session, User
+from cupola.ids import UserId
+
+
+class UserStore(Protocol):
+    """Keeps users.
+
+    - `add` raises `Conflict` if the name, or issuer and subject together, are taken.
+    - `save` replaces the user whose version is one less, else raises `Stale`.
+    - Finders return None for whom they do not find.
+    - `list` is sorted by name.
+    """
+
+    async def add(self, user: User) -> None: ...
+
+    async def save(self, user: User) -> None: ...
+
+    async def find(self, user: UserId) -> User | None: ...
+
+    async def find_named(self, name: str) -> User | None: ...
+
+    async def find_subject(self, issuer: str, subject: str) -> User | None: ...
+
+    async def list(self) -> Sequence[User]: ...
+
+
+class SessionStore(Protocol):
+    """Keeps sessions.
+
+    - `find` returns None for a digest that was not added, was ended, or has expired at `now`.
+    - `end` of one that is not there does nothing.
+    - `list` is sorted by creation, newest first, and leaves out what has expired at `now`.
+    - `sweep` forgets what had expired at `now`.
+    """
+
+    async def add(self, session: Session) -> None: ...
+
+    async def find(self, digest: bytes, now: int) -> Session | None: ...
+
+    async def end(self, session: str, user: UserId) -> None: ...
+
+    async def list(self, user: UserId, now: int) -> Sequence[Session]: ...
+
+    async def sweep(self, now: int) -> None: ...

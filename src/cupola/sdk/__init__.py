@@ -1,0 +1,4 @@
+"""A client of the management API, typed, synchronous and asynchronous.
+
+It imports nothing else of Cupola.
+"""
