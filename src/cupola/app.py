@@ -130,8 +130,9 @@ async def open_state(settings: Settings, clock: Clock) -> AsyncIterator[State]:
     home = Home(settings.home)
     home.prepare()
     upstreams = open_upstreams(home)
-    ensure_schema(home.database)
-    database = Database(home.database)
+    location = settings.database_url or home.database
+    ensure_schema(location)
+    database = Database(location)
     try:
         yield State(
             home=home,
