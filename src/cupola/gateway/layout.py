@@ -45,16 +45,30 @@ class Layout:
         self._template.globals = dict(self._template.globals)
         self.folds_system = not self._takes_system()
         self.takes_tools = self._takes_tools()
+        self.names_known = profile.calls_by_heart and self.takes_tools and self._names_known()
+        """Whether it names functions that the model knows by heart instead of showing them."""
 
     def render(
-        self, turns: Sequence[Turn], tools: Sequence[Mapping[str, Any]] | None, *, opening: bool
+        self,
+        turns: Sequence[Turn],
+        tools: Sequence[Mapping[str, Any]] | None,
+        *,
+        opening: bool,
+        known: Sequence[str] = (),
     ) -> str:
         """The prompt of a conversation.
 
         Args:
             opening: Whether the assistant's turn is opened; False if its text is to be continued.
+            known: Names of functions, not among `tools`, that the model knows by heart.
         """
-        asked = {"messages": turns, "tools": tools, "add_generation_prompt": opening}
+        asked: dict[str, Any] = {
+            "messages": turns,
+            "tools": tools,
+            "add_generation_prompt": opening,
+        }
+        if known:  # templates ask whether it is defined
+            asked["builtin_tools"] = known
         context = self._template.new_context({**self._constants, **asked})
         try:
             return "".join(self._template.root_render_func(context))
@@ -86,6 +100,14 @@ class Layout:
         tools = [{"type": "function", "function": tool}]
         try:
             return _PROBE in self.render([{"role": "user", "content": "Hi"}], tools, opening=True)
+        except Invalid:
+            return False
+
+    def _names_known(self) -> bool:
+        """Whether names of functions known by heart reach the prompt."""
+        turns = [{"role": "user", "content": "Hi"}]
+        try:
+            return _PROBE in self.render(turns, None, opening=True, known=[_PROBE])
         except Invalid:
             return False
 

@@ -121,19 +121,23 @@ class CompletionWriter:
                 )
 
     def _banned(self, *, calls: bool) -> Iterable[int]:
-        own = self._vocabulary.tool_calls_token if calls else None
-        return (token for token in self._vocabulary.banned if token != own)
+        python = self._vocabulary.python
+        opening = (self._vocabulary.tool_calls_token, python.tag if python else None)
+        own = opening if calls else ()
+        return (token for token in self._vocabulary.banned if token not in own)
 
     def _grammar(self, request: Generation) -> str | None:
         constraint = request.constraint
         if constraint is None:
             return None
-        write = write_gbnf if self._vocabulary.adds_space else write_grammar
-        grammar = write(
-            constraint,
-            tool_calls_token=self._vocabulary.tool_calls_token,
-            leading_space=self._vocabulary.leading_space,
-        )
+        vocabulary = self._vocabulary
+        token, space = vocabulary.tool_calls_token, vocabulary.leading_space
+        if vocabulary.adds_space:
+            grammar = write_gbnf(constraint, tool_calls_token=token, leading_space=space)
+        else:
+            grammar = write_grammar(
+                constraint, tool_calls_token=token, leading_space=space, python=vocabulary.python
+            )
         if found := self._control.search(grammar):
             # The decoder would force the token for the text, and the token may not be said.
             raise Unsupported(
