@@ -69,6 +69,7 @@ def build_tiny_model(
     else:
         _add_vocabulary(writer, shape.vocabulary, tool_calls=tool_calls)
         writer.add_add_space_prefix(add_space_prefix)
+    writer.add_chat_template(TEMPLATE)
     _add_tensors(writer, shape)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
@@ -110,7 +111,6 @@ def _add_vocabulary(writer: gguf.GGUFWriter, size: int, *, tool_calls: bool) -> 
     writer.add_eos_token_id(EOS)
     writer.add_unk_token_id(0)
     writer.add_add_bos_token(True)
-    writer.add_chat_template(TEMPLATE)
 
 
 def _add_byte_level_vocabulary(writer: gguf.GGUFWriter, size: int) -> None:
@@ -127,7 +127,6 @@ def _add_byte_level_vocabulary(writer: gguf.GGUFWriter, size: int) -> None:
     writer.add_bos_token_id(BOS)
     writer.add_eos_token_id(EOS)
     writer.add_add_bos_token(True)
-    writer.add_chat_template(TEMPLATE)
 
 
 def write_bytes() -> list[str]:
