@@ -53,6 +53,7 @@ def build_tiny_model(
     add_space_prefix: bool = False,
     tool_calls: bool = True,
     llama: bool = False,
+    template: str = TEMPLATE,
     shape: Shape | None = None,
 ) -> Path:
     """Write a random llama-architecture model with Mistral's v3 control tokens to `path`.
@@ -69,7 +70,7 @@ def build_tiny_model(
     else:
         _add_vocabulary(writer, shape.vocabulary, tool_calls=tool_calls)
         writer.add_add_space_prefix(add_space_prefix)
-    writer.add_chat_template(TEMPLATE)
+    writer.add_chat_template(template)
     _add_tensors(writer, shape)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
