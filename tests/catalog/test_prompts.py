@@ -42,6 +42,7 @@ CONTROL_TOKENS: Mapping[str, tuple[str, ...]] = {
     "llama-2": V1,
     "llama-3": LLAMA_3,
     "llama-3.1": LLAMA_31,
+    "llama-3.2": LLAMA_31,
 }
 
 S = Message("system", "S")
@@ -202,6 +203,15 @@ def test_the_two_layouts_of_v3_differ_in_a_space():
     )
 
     assert sentencepiece == tekken.replace("set space = ''", "set space = ' '")
+
+
+def test_the_two_layouts_of_llama_differ_in_what_is_known_by_heart():
+    """Whoever mends one mends the other."""
+    first, second = read_goldens("llama-3.1"), read_goldens("llama-3.2")
+
+    differing = {case for case, text in first.items() if text != second[case]}
+    assert {case for case, text in first.items() if "<|python_tag|>" in text} == differing
+    assert not any("<|eom_id|>" in text for text in second.values())
 
 
 @pytest.mark.parametrize("name", CONTROL_TOKENS)

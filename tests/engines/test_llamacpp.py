@@ -214,7 +214,7 @@ async def test_failed_start_tells_why(
     assert replica.state == "failed"
 
 
-@pytest.mark.parametrize("template", ["{{ messages | map(attribute='role') | map('trim') | join }}", "{% nonsense"])
+@pytest.mark.parametrize("template", ["{{ ['a'] | map('trim') | join }}", "{% nonsense"])
 async def test_a_template_does_not_matter_to_the_engine(
     make: Callable[..., LlamaCppReplica], tmp_path: Path, template: str
 ) -> None:
