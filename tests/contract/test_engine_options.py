@@ -53,12 +53,33 @@ def ending(events: list[Event]) -> Finish:
 
 
 @pytest.mark.parametrize("incremental", [True, False], ids=["stream", "whole"])
-async def test_logprobs_tell_of_every_token(replica: Replica, incremental: bool) -> None:
-    """The chosen tokens together are the text; a greedy one is the likeliest of its place."""
+@pytest.mark.parametrize("temperature", [0.0, 1.0], ids=["greedy", "drawn"])
+async def test_logprobs_tell_of_every_token(
+    replica: Replica, incremental: bool, temperature: float
+) -> None:
+    """Where each token is text of its own, each is told of, in order, once."""
+    vocabulary = replica._vocabulary  # type: ignore[attr-defined]
+    parts = [token for token, said in enumerate(vocabulary.tokens) if not said.isascii()]
+    options = Options(logit_bias=tuple((token, -100.0) for token in [*parts, *vocabulary.ends]))
+    fields = {"incremental": incremental, "temperature": temperature, "seed": 3}
+    events = await collect(replica, logprobs=3, options=options, **fields)
+
+    told = logprobs(events)
+    said = [vocabulary.tokens[one.chosen.token] for one in told]
+    assert 12 == len(told) == ending(events).usage.completion
+    assert [said[0].removeprefix(b" "), *said[1:]] == [one.chosen.text for one in told]
+    assert text(events) == b"".join(one.chosen.text for one in told).decode()
+
+
+@pytest.mark.parametrize("incremental", [True, False], ids=["stream", "whole"])
+async def test_a_greedy_token_is_the_likeliest(replica: Replica, incremental: bool) -> None:
+    """The chosen tokens together are the text; one stands for several only in half a character."""
     events = await collect(replica, logprobs=3, incremental=incremental)
 
     told = logprobs(events)
-    assert 6 <= len(told) <= ending(events).usage.completion  # some share a character
+    vocabulary = replica._vocabulary.tokens  # type: ignore[attr-defined]
+    covering = [one for one in told if one.chosen.text not in vocabulary]
+    assert all("\ufffd" in one.chosen.text.decode(errors="replace") for one in covering)
     assert text(events) == b"".join(one.chosen.text for one in told).decode(errors="replace")
     for one in told:
         assert 3 == len(one.alternatives)
