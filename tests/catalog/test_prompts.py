@@ -4,6 +4,7 @@
 like stands between ⟦ and ⟧.
 """
 
+import gc
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -251,6 +252,25 @@ def test_messages_out_of_order_are_refused(name: str, messages: tuple[Message, .
         check(request, served(name))
 
     assert said in refused.value.public
+
+
+@pytest.mark.parametrize("name", CONTROL_TOKENS)
+def test_a_prompt_leaves_nothing_for_the_collector(name: str):
+    """Whatever was made for it goes with it: not one object is left that refers to itself."""
+    layout = Layout(profile_of(name), FakeClock())
+    request = ChatRequest((U1, calling(CALL_F), IS_JSON, A1, U2), tools=(F, SEARCH, G))
+    known = find_known(request, layout)
+    render(request, layout, known)  # what is compiled and cached at first may stay
+
+    gc.disable()
+    try:
+        gc.collect()
+        for _ in range(3):
+            render(request, layout, known)
+        left = gc.collect()
+    finally:
+        gc.enable()
+    assert 0 == left
 
 
 def test_images_keep_their_place():
