@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from cupola.engines.llamacpp.replica import LlamaCppReplica
-from cupola.engines.port import Generation, Replica, Verbatim
+from cupola.engines.port import Generation, JsonOutput, Replica, ToolOutput, Verbatim
 from cupola.kit.errors import Invalid
-from cupola.wire.canonical import Delta, Event, Failed, Finish, Options, TokenLogprob
+from cupola.wire.canonical import Delta, Event, Failed, Finish, Options, TokenLogprob, Tool
 from tests.models import build_tiny_model
 
 CONTEXT = 128
@@ -150,6 +150,50 @@ async def test_nothing_ends_before_its_length(replica: Replica) -> None:
     going = await collect(replica, options=Options(logit_bias=bias, ignore_eos=True))
     assert ("stop", "length") == (ending(ended).reason, ending(going).reason)
     assert 12 == ending(going).usage.completion
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "sentencepiece": {},
+    "spaced": {"add_space_prefix": True},
+    "byte-level": {"llama": True},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+async def test_no_end_before_so_many_tokens(kind: dict[str, Any], tmp_path: Path) -> None:
+    """A model that is made to end does so at once, or right behind `min_tokens`: in every way."""
+    weights = build_tiny_model(tmp_path / "tiny.gguf", **kind)
+    run, log = tmp_path / "run", tmp_path / "log"
+    replica = LlamaCppReplica(weights, run, slots=1, context_length=2048, threads=1, log_folder=log)
+    await replica.start()
+    for end in replica._vocabulary.ends:
+        for least in (0, 1, 7, 1003):
+            options = Options(logit_bias=((end, 100.0),), min_tokens=least)
+            events = await collect(replica, max_tokens=1500, options=options)
+            assert ("stop", least + 1) == (ending(events).reason, ending(events).usage.completion)
+    await replica.stop()
+
+
+@pytest.mark.parametrize(
+    ("fields", "options"),
+    [
+        ({"stop": ("a",)}, {}),
+        ({}, {"stop_token_ids": (300,)}),
+        ({"constraint": JsonOutput({"type": "object"})}, {}),
+        ({"constraint": ToolOutput((Tool("f"),), "auto", True)}, {}),
+        ({"stop": ("a",), "beams": 2, "incremental": False}, {"use_beam_search": True}),
+    ],
+    ids=["stop", "stop token", "json", "tools", "beams"],
+)
+async def test_what_may_end_a_reply_earlier(
+    replica: Replica, fields: dict[str, Any], options: dict[str, Any]
+) -> None:
+    """It is refused beside `min_tokens`, rather than one of both be ignored."""
+    [failed] = await collect(replica, **fields, options=Options(min_tokens=3, **options))
+
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, Invalid)
+    assert ("min_tokens",) == failed.error.path
 
 
 async def test_control_tokens_can_be_seen(replica: Replica) -> None:

@@ -18,6 +18,7 @@ import msgspec
 
 from cupola.engines.gbnf_reply import write_gbnf
 from cupola.engines.grammar import write_grammar
+from cupola.engines.llamacpp.least import write_least
 from cupola.engines.llamacpp.vocabulary import Vocabulary
 from cupola.engines.port import Generation, Piece, Tokens, ToolOutput, Verbatim
 from cupola.kit.errors import Invalid, TooLong, Unsupported
@@ -128,8 +129,9 @@ class CompletionWriter:
 
     def _grammar(self, request: Generation) -> str | None:
         constraint = request.constraint
+        least = write_least(request, self._vocabulary, self._context_length)
         if constraint is None:
-            return None
+            return least
         vocabulary = self._vocabulary
         token, space = vocabulary.tool_calls_token, vocabulary.leading_space
         if vocabulary.adds_space:
