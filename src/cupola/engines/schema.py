@@ -56,8 +56,14 @@ def close_object(schema: Mapping[str, Any]) -> dict[str, Any]:
         **schema,
         "properties": {name: _close_nested(part) for name, part in properties.items()},
         # A property that is required but not described can only be one that is not named.
-        "additionalProperties": not set(schema.get("required", ())) <= properties.keys(),
+        "additionalProperties": not _find_required(schema) <= properties.keys(),
     }
+
+
+def _find_required(schema: Mapping[str, Any]) -> set[str]:
+    """The properties that `schema` requires, as far as it names them in a list of names."""
+    names = schema.get("required")
+    return {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
 
 
 def _close_nested(schema: Any) -> Any:
