@@ -287,6 +287,16 @@ BAD_MESSAGES: dict[str, tuple[Any, tuple[str | int, ...]]] = {
     "text part without text": ({"role": "user", "content": [{"type": "text"}]},
                                ("content", 0, "text")),
     "result without call": ({"role": "tool", "content": "x"}, ("tool_call_id",)),
+    "arguments nested too deep": (
+        {"role": "assistant", "tool_calls": [{"id": "1", "function": {
+            "name": "f", "arguments": '{"a":' * 500 + "1" + "}" * 500}}]},
+        ("tool_calls", 0, "function", "arguments"),
+    ),
+    "arguments with half a character": (
+        {"role": "assistant", "tool_calls": [{"id": "1", "function": {
+            "name": "f", "arguments": '{"a": "\\uD800"}'}}]},
+        ("tool_calls", 0, "function", "arguments"),
+    ),
     "arguments that are no JSON": (
         {"role": "assistant", "tool_calls": [{**CALL, "function": {"name": "f",
                                                                    "arguments": "{a"}}]},
