@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cupola.engines.port import Generation, JsonOutput, ToolOutput
 from cupola.engines.upstream.events import MAX_EVENT, EventReader, ServerEvent
-from cupola.engines.upstream.refusal import read_told
+from cupola.engines.upstream.refusal import Told, read_told
 from cupola.engines.upstream.reply import Reply
 from cupola.kit.errors import CupolaError, EngineFailed, Filtered
 from cupola.wire.canonical import Call, Candidate, Delta, Event, Finish, TokenLogprob, Tool, Usage
@@ -205,6 +205,14 @@ def test_a_broken_answer_is_a_failure(chunks: list[Any], asked: Any, private: st
         read(*chunks, **asked)
 
     assert "The model's provider failed while answering." == caught.value.public
+
+
+def test_bytes_that_are_no_text_are_a_failure():
+    """A character cut in two by whoever stands between, in a string: no fault of ours."""
+    with pytest.raises(EngineFailed, match="cannot be read"):
+        Reply(Generation(prompt=())).take(b'{"choices":[{"delta":{"content":"\xc3"}}]}')
+
+    assert Told() == read_told(b'{"error":{"message":"\xc3"}}')
 
 
 def test_a_filter_may_speak_in_the_middle():

@@ -109,7 +109,7 @@ def read_told(body: bytes) -> Told:
     """What the body says, in whichever shape."""
     try:
         value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Told()
     if not isinstance(value, dict):
         return Told()

@@ -63,7 +63,7 @@ class Reply:
         """
         try:
             chunk = decode_chunk(data)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _broken(f"The answer cannot be read: {error}") from None
         if not is_null(chunk.error) or chunk.object == "error":
             raise read_event_error(data)
