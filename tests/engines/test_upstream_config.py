@@ -113,7 +113,8 @@ def test_addresses(url: str, address: Tcp | Tls, exposes: bool):
     "url",
     ["h.example", "file:///etc/passwd", "https://", "https://me:pw@h", "https://h/#x",
      "https://h:x", "https://h/a b", "https://h/é", "http://169.254.169.254/latest",
-     "http://[fe80::1]", "http://[::ffff:169.254.169.254]", "http://0.0.0.0", "https://[h"],
+     "http://[fe80::1]", "http://[::ffff:169.254.169.254]", "http://0.0.0.0", "https://[h",
+     "https://a..b", f"https://{'a' * 64}.example", "https://日本.example"],
 )  # fmt: skip
 def test_urls_that_are_refused(url: str):
     """Among them where clouds keep their machines' credentials."""

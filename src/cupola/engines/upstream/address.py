@@ -78,9 +78,21 @@ def _check(parts: SplitResult) -> None:
         raise Invalid("It may have no '#'.")
     if not _TARGET.fullmatch(parts.path + parts.query):
         raise Invalid("Its path may hold no space and no letter beyond ASCII.")
+    if not _is_name(parts.hostname):
+        raise Invalid("Its host is no name: each part has 1 to 63 characters of ASCII, other "
+                      "letters written as 'xn--'.")  # fmt: skip
     ip = _read_ip(parts.hostname)
     if ip is not None and (ip.is_link_local or ip.is_multicast or ip.is_unspecified):
         raise Invalid("Addresses of this range are no model's: clouds keep credentials there.")
+
+
+def _is_name(host: str) -> bool:
+    """Whether the host can be looked up and sent at all: to find out when asking is too late."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return host.isascii()
 
 
 def _read_ip(host: str) -> IPv4Address | IPv6Address | None:
