@@ -146,7 +146,10 @@ def test_schema_nested_too_deep() -> None:
         {"type": "object", "not": {}},
         {"type": "object", "required": 5},
         {"type": "object", "required": [{}]},
-        {"type": "object", "properties": {"a": {"type": "object", "properties": {}, "required": 5}}},
+        {
+            "type": "object",
+            "properties": {"a": {"type": "object", "properties": {}, "required": 5}},
+        },
     ],
 )
 def test_unusable_parameters(parameters: dict[str, Any]) -> None:
