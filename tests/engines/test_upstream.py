@@ -16,8 +16,17 @@ from cupola.engines.port import Generation
 from cupola.engines.upstream.config import Upstream
 from cupola.engines.upstream.replica import UpstreamReplica
 from cupola.http.client import Tls
-from cupola.kit.errors import EngineFailed, Filtered, RateLimited, Unavailable
-from cupola.wire.canonical import ChatRequest, Delta, Event, Failed, Finish, Message, Usage
+from cupola.kit.errors import EngineFailed, Filtered, NotFound, RateLimited, Unavailable
+from cupola.wire.canonical import (
+    ChatRequest,
+    Delta,
+    Event,
+    Failed,
+    Finish,
+    Message,
+    TextRequest,
+    Usage,
+)
 from tests.contract.chained import chained, describe
 from tests.gateway.fakes import KEY
 from tests.http.certificates import make_certificate
@@ -72,13 +81,17 @@ async def _read(reader: asyncio.StreamReader) -> bytes:
 
 @asynccontextmanager
 async def asking(
-    folder: Path, *replies: bytes, more: str = "", context: ssl.SSLContext | None = None
+    folder: Path,
+    *replies: bytes,
+    dialect: str = "openai",
+    more: str = "",
+    context: ssl.SSLContext | None = None,
 ) -> AsyncIterator[tuple[Server, Upstream]]:
     server = Server(*replies)
     listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=context)
     port = listener.sockets[0].getsockname()[1]
     try:
-        yield server, describe("openai", f"http://127.0.0.1:{port}", folder, more)
+        yield server, describe(dialect, f"http://127.0.0.1:{port}", folder, more)
     finally:
         listener.close()
         await asyncio.sleep(0.02)  # connections that were hung up end
@@ -243,6 +256,25 @@ async def test_authorities_that_cannot_be_read(tmp_path: Path) -> None:
     upstream = describe("openai", "https://127.0.0.1:1", tmp_path, 'ca_file = "none.pem"')
     with pytest.raises(Unavailable, match="'ca_file'"):
         await UpstreamReplica(upstream).start()
+
+
+async def test_filling_in(tmp_path: Path) -> None:
+    """Mistral's route, whose replies look like a chat's; where it is missing, so is the task."""
+    completion = TextRequest(prompts=("a",), suffix="b")
+    request = Generation(prompt=("a",), completion=completion)
+    more = 'features = ["fim"]'
+    async with asking(tmp_path, stream(HI, STOP, DONE), reply(404, b"{}"), dialect="mistral",
+                      more=more) as (server, upstream):  # fmt: skip
+        replica = UpstreamReplica(upstream)
+        await replica.start()
+        assert ANSWER == [event async for event in replica.generate(request)]
+        [failed] = [event async for event in replica.generate(request)]
+        await replica.stop()
+
+    assert server.requests[0].startswith(b"POST /v1/fim/completions HTTP/1.1\r\n")
+    assert isinstance(failed, Failed)
+    assert NotFound is type(failed.error)
+    assert "fill-in-the-middle" in failed.error.public
 
 
 async def test_hanging_up_reaches_the_upstream(tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ def test_what_is_not_said(tmp_path: Path):
         (f"[a]\n{WHOLE}\nkey = 'secret'", "unknown field `key`"),
         (f"[A_b]\n{WHOLE}", "endpoint's name"),
         (f"[a]\n{WHOLE.replace('openai', 'cohere')}", "dialect"),
+        (f"[a]\n{WHOLE}\nfeatures = ['fim']", "'fim', but the dialect has no route"),
         (f"[a]\n{WHOLE}\nfeatures = ['sing']", "'sing'. It may have: tools, json"),
         (f"[a]\n{WHOLE}\nkey_file = 'x'\nkey_variable = 'X'", "not both"),
         (f"[a]\n{WHOLE}\ntimeout = 0", "'timeout'"),
@@ -88,6 +89,7 @@ def test_paths(dialect: str, url: str, path: str):
 
     assert path == target.chat
     assert path.replace("/chat/completions", "/completions") == target.text
+    assert path.replace("/chat/completions", "/fim/completions") == target.fill
 
 
 @pytest.mark.parametrize(

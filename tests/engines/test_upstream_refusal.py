@@ -124,7 +124,7 @@ def test_what_is_not_the_callers_fault_stays_in_the_log(status: int):
 
 def test_a_service_without_text_completions():
     """The route is missing, as it is at any endpoint whose model only chats."""
-    assert NotFound is type(refuse(404, None, text=True))
+    assert NotFound is type(refuse(404, None, missing="There is none."))
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,8 @@ async def test_fill_in_the_middle():
     expected = ("<s>[SUFFIX]", Verbatim("return x"), "[PREFIX]", Verbatim("def f("))
     assert expected == replica.asked[0].prompt
     assert " Rome" == response.json["choices"][0]["message"]["content"]
+    [card] = (await Caller(gateway_of(coder)).call("/endpoints/pilot/v1/models")).json["data"]
+    assert card["capabilities"]["completion_fim"]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from cupola.kit.errors import Invalid
 
 _CHAT: Final = "/chat/completions"
 _TEXT: Final = "/completions"
+_FILL: Final = "/fim/completions"
 _VERSION: Final = re.compile(r"/v\d+\w*(/|$)")
 _TARGET: Final = re.compile(r"[!-~]*")
 
@@ -33,6 +34,8 @@ class Target:
     """Path and query of chat completions."""
     text: str
     """The same of text completions."""
+    fill: str
+    """The same of fill-in-the-middle."""
 
     @property
     def exposes_key(self) -> bool:
@@ -57,7 +60,8 @@ def read_url(url: str, dialect: Dialect, ca_file: str | None = None) -> Target:
     path = _find_chat(parts.path.rstrip("/"), dialect)
     query = parts.query or dialect.query
     suffix = f"?{query}" if query else ""
-    return Target(address, path + suffix, path.removesuffix(_CHAT) + _TEXT + suffix)
+    base = path.removesuffix(_CHAT)
+    return Target(address, path + suffix, base + _TEXT + suffix, base + _FILL + suffix)
 
 
 def _find_chat(path: str, dialect: Dialect) -> str:

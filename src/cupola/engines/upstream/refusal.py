@@ -62,12 +62,12 @@ class Told(Struct, frozen=True):
 
 
 def read_refusal(
-    status: int, body: bytes, headers: Mapping[str, str], *, text: bool = False
+    status: int, body: bytes, headers: Mapping[str, str], *, missing: str = ""
 ) -> CupolaError:
     """The error that a reply with `status` other than 200 is.
 
     Args:
-        text: Whether a text completion was asked for, which many services do not have.
+        missing: What 404 means, where something was asked for that many services do not have.
     """
     told = read_told(body)
     private = f"The upstream answered {status}: {told.code} {told.message or _show(body)}"
@@ -75,8 +75,8 @@ def read_refusal(
         status = int(inner)
     if status in (400, 413, 422):
         return _blame_request(told, private)
-    if status == 404 and text:
-        return NotFound("This model does not complete plain text.", private=private)
+    if status == 404 and missing:
+        return NotFound(missing, private=private)
     if status == 429:
         return RateLimited(
             "The model's provider takes no more requests for now. Wait a while.",

@@ -116,8 +116,7 @@ class UpstreamReplica:
             self._key, self._key_refused = read_key(self._upstream.key), False
         body = write_body(request, self._upstream)
         headers = write_headers(body, self._key, self._upstream.dialect)
-        text = request.conversation is None
-        path = self._upstream.target.text if text else self._upstream.target.chat
+        path, missing = self._find_route(request)
         within = self._upstream.timeout
         reply = Reply(request)
         asked = self._client.stream("POST", path, encode_body(body), headers, within=within)
@@ -125,7 +124,7 @@ class UpstreamReplica:
             if answer.status != 200:
                 self._key_refused |= answer.status == 401  # the next request may bring a new one
                 refusal = await _gather(answer, _MOST_REFUSAL)
-                raise read_refusal(answer.status, refusal, answer.headers, text=text)
+                raise read_refusal(answer.status, refusal, answer.headers, missing=missing)
             if request.incremental:
                 async with aclosing(_read_stream(answer, reply)) as events:
                     async for event in events:
@@ -134,6 +133,15 @@ class UpstreamReplica:
                 yield delta
         for event in reply.end():
             yield event
+
+    def _find_route(self, request: Generation) -> tuple[str, str]:
+        """Where to ask, and what it means if nothing is there that could be."""
+        target = self._upstream.target
+        if request.conversation is not None:
+            return target.chat, ""
+        if request.completion is not None and request.completion.suffix is not None:
+            return target.fill, "This model has no fill-in-the-middle."
+        return target.text, "This model does not complete plain text."
 
     def _make_client(self) -> Client:
         try:
