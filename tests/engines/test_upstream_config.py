@@ -49,6 +49,8 @@ def test_what_is_not_said(tmp_path: Path):
         (f"[a]\n{WHOLE}\nfeatures = ['fim']", "'fim', but the dialect has no route"),
         (f"[a]\n{WHOLE}\nfeatures = ['sing']", "'sing'. It may have: tools, json"),
         (f"[a]\n{WHOLE}\nkey_file = 'x'\nkey_variable = 'X'", "not both"),
+        (f"[a]\n{WHOLE}\nextra_parameters = ['safe_prompt']", "Cupola writes it itself"),
+        (f"[a]\n{WHOLE}\nextra_parameters = ['text']", "'text': it belongs in 'features'"),
         (f"[a]\n{WHOLE}\ntimeout = 0", "'timeout'"),
         (f"[a]\n{WHOLE}\nextra_parameters = ['messages']", "'messages'"),
         (f"[a]\n{WHOLE.replace('openai', 'mistral')}\nfeatures = ['text']", "no route"),

@@ -35,7 +35,7 @@ _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OWN: Final = frozenset(
     ("messages", "model", "stream", "stream_options", "prompt", "tools", "tool_choice",
-     "response_format", "max_tokens", "n")
+     "response_format", "max_tokens", "n", SAFE_PROMPT)
 )  # fmt: skip
 """What the engine writes itself, and so no extra may replace."""
 
@@ -155,6 +155,8 @@ def _check_features(entry: Entry, dialect: Dialect) -> None:
             raise Invalid(f"'features' has '{feature}', but the dialect has no route for it.")
     if own := sorted(_OWN & set(entry.extra_parameters)):
         raise Invalid(f"'extra_parameters' may not have {own[0]!r}: Cupola writes it itself.")
+    if named := sorted(set(FEATURES) & set(entry.extra_parameters)):
+        raise Invalid(f"'extra_parameters' may not have {named[0]!r}: it belongs in 'features'.")
 
 
 def _find_key(entry: Entry, folder: Path) -> KeySource | None:
