@@ -59,6 +59,8 @@ def test_null_means_absent(name: str):
         ("max_tokens", 64.0, 64),
         ("stream", "true", True),
         ("seed", -1, -1),
+        ("seed", "9007199254740993", 2**53 + 1),
+        ("seed", " -9007199254740993 ", -(2**53) - 1),
         ("stop", "###", ("###",)),
         ("stop", ["a", "b"], ("a", "b")),
         ("stop", [], ()),
