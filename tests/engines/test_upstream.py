@@ -151,6 +151,13 @@ async def test_over_tls(tmp_path: Path) -> None:
         assert ANSWER == await collect(upstream)
 
 
+async def test_a_long_stream(tmp_path: Path) -> None:
+    """What surrounds the text of a long answer, log-probabilities say, outweighs it many times."""
+    wordy = b'data: {"choices":[],"likely":"%b"}\n\n' % (b"x" * 3_000_000)
+    async with asking(tmp_path, stream(HI, *[wordy] * 14, STOP, DONE)) as (_, upstream):
+        assert ANSWER == await collect(upstream)
+
+
 @pytest.mark.parametrize("incremental", [True, False], ids=["stream", "whole"])
 async def test_a_cut_reply_is_a_failure(incremental: bool, tmp_path: Path) -> None:
     """Half an answer is never taken for a whole one."""

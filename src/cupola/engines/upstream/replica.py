@@ -31,7 +31,9 @@ _DONE: Final = b"[DONE]"
 _LINGER: Final = 0.25
 """Seconds for the end of a stream that is complete, to keep its connection."""
 _MOST_REPLY: Final = 32 * 1024 * 1024
-"""Bytes of an answer: far above any model's longest."""
+"""Bytes of a whole answer: far above any model's longest."""
+_MOST_STREAM: Final = 512 * 1024 * 1024
+"""Bytes of a stream, whose every token may bring twenty others along; little of it is kept."""
 _MOST_REFUSAL: Final = 64 * 1024
 _STOPPED: Final = "The model's engine stopped while answering."
 
@@ -180,7 +182,7 @@ async def _read_stream(answer: Stream, reply: Reply) -> AsyncGenerator[Event, No
     try:
         async for data in answer:
             size += len(data)
-            if size > _MOST_REPLY:
+            if size > _MOST_STREAM:
                 raise EngineFailed(FAILED, private="The upstream's stream does not end.")
             for event in reader.receive(data):
                 if event.data.strip() == _DONE:
