@@ -217,6 +217,21 @@ async def test_a_new_key_needs_no_restart(tmp_path: Path) -> None:
     assert b"Authorization: Bearer NEW\r\n" in server.requests[1]
 
 
+async def test_a_former_key_is_struck_out_too(tmp_path: Path) -> None:
+    """An answer to a request that was sent with it may come after the new one was read."""
+    refusal = reply(401, b'{"message":"Bad key %b"}' % KEY.encode())
+    async with asking(tmp_path, refusal, refusal, refusal) as (_, upstream):
+        replica = UpstreamReplica(upstream)
+        await replica.start()
+        (tmp_path / "far.key").write_text("NEW")
+        request = Generation(prompt=(), conversation=CONVERSATION)
+        said = [str(event) for _ in range(3) async for event in replica.generate(request)]
+        await replica.stop()
+
+    assert 3 == len(said)
+    assert KEY not in "".join(said)
+
+
 async def test_a_pause_is_handed_on(tmp_path: Path) -> None:
     """From the head of the reply, for streams and whole replies."""
     error = await fail(tmp_path, reply(429, b"{}", b"Retry-After: 7"))

@@ -48,6 +48,7 @@ class UpstreamReplica:
         self._profile = _describe(upstream)
         self._client: Client | None = None
         self._key: str | None = None
+        self._former_key: str | None = None
         self._key_refused = False
         self._state: ReplicaState = "stopped"
         self._ended = asyncio.Event()
@@ -115,7 +116,7 @@ class UpstreamReplica:
         if self._client is None or self._state != "ready":
             raise EngineFailed(_STOPPED)
         if self._key_refused:
-            self._key, self._key_refused = read_key(self._upstream.key), False
+            self._read_key_again()
         body = write_body(request, self._upstream)
         headers = write_headers(body, self._key, self._upstream.dialect)
         path, missing = self._find_route(request)
@@ -152,12 +153,19 @@ class UpstreamReplica:
             private = f"Its 'ca_file' cannot be used: {error}"
             raise Unavailable(FAILED, private=private) from None
 
+    def _read_key_again(self) -> None:
+        """The one before is remembered, for answers to requests that were sent with it."""
+        key, self._key_refused = read_key(self._upstream.key), False
+        if key != self._key:
+            self._key, self._former_key = key, self._key
+
     def _hide_key(self, error: CupolaError) -> CupolaError:
         """Some services repeat the key that they refuse."""
-        if self._key:
-            error.public = error.public.replace(self._key, "[key]")
-            error.private = error.private.replace(self._key, "[key]")
-            error.args = (error.private or error.public,)
+        for key in (self._key, self._former_key):
+            if key:
+                error.public = error.public.replace(key, "[key]")
+                error.private = error.private.replace(key, "[key]")
+                error.args = (error.private or error.public,)
         return error
 
 
