@@ -111,6 +111,28 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]):
     assert references <= document["components"]["schemas"].keys()
 
 
+@pytest.mark.parametrize(
+    ("changes", "lacking"),
+    [
+        ({"chat_template": ""}, "chat/completions"),
+        ({"takes_conversations": True}, "/completions"),
+    ],
+    ids=["no chat", "no text"],
+)
+async def test_what_the_model_cannot_do_is_not_described(changes: dict[str, Any], lacking: str):
+    """A route that would answer 404 to everybody is no promise."""
+    profile = replace(PROFILE, **changes)
+    caller = Caller(gateway_of(replace(served(FixedPool([])), profile=profile)))
+    missing = {path for path, _ in iter_operations(describe_endpoint(served(FixedPool([])), ""))}
+    described = describe_endpoint(replace(served(FixedPool([])), profile=profile), "")
+    missing -= described["paths"].keys()
+
+    assert any(path.endswith(lacking) for path in missing)
+    for path in missing - {"/score"}:
+        body = {**CHAT} if "chat" in path else {**TEXT}
+        assert 404 == (await caller.call(fill(path), body)).status
+
+
 async def test_a_providers_refusals_are_described():
     """Only models that others run have limits of their own, and not all say when to come back."""
     profile = replace(PROFILE, takes_conversations=True)

@@ -23,7 +23,7 @@ from cupola.gateway.bodies import SCHEMAS as BODY_SCHEMAS
 from cupola.gateway.compatibility import ALIASES, SERVICE, Compatibility
 from cupola.gateway.directory import Served
 from cupola.gateway.exchange import DEPLOYMENT as DEPLOYMENT_HEADER
-from cupola.gateway.plan import can_fill
+from cupola.gateway.plan import can_chat, can_fill
 from cupola.gateway.refusals import ANY, CHAT, CHAT_424, CHAT_ELSEWHERE, describe_refusals
 from cupola.gateway.refusals import SCHEMAS as REFUSALS
 from cupola.gateway.replies import HEADERS
@@ -104,13 +104,24 @@ def _list_paths(served: Served) -> list[tuple[str, Route]]:
     model = Route(Resource.MODEL, Tongue.OPEN)
     return [
         *((path, to) for path, to in ENDPOINT.items() if _is_served(to, served)),
-        *((f"openai/deployments/{{deployment}}/{path}", to) for path, to in DEPLOYMENT.items()),
+        *(
+            (f"openai/deployments/{{deployment}}/{path}", to)
+            for path, to in DEPLOYMENT.items()
+            if _is_served(to, served)
+        ),
         *((f"{prefix}{{id}}", model) for prefix in MODEL_PREFIXES),
     ]
 
 
 def _is_served(route: Route, served: Served) -> bool:
-    return route.tongue is not Tongue.FILL or can_fill(served)
+    """Whether the model does what the route is for, as far as any model here does it."""
+    if route.resource is not Resource.COMPLETION:
+        return True
+    if route.tongue is Tongue.FILL:
+        return can_fill(served)
+    if route.tongue in (Tongue.TEXT_AZURE, Tongue.TEXT_OPEN):
+        return served.profile.continues_text
+    return can_chat(served)
 
 
 class _Operations:
