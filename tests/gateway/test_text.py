@@ -106,6 +106,19 @@ async def test_an_echo():
     assert ["It is Rome", "Not Rome"] == [choice["text"] for choice in reply["choices"]]
 
 
+async def test_every_answer_of_a_beam_search_is_echoed():
+    """They are one generation's, and still answers each."""
+    beams = saying(
+        *(Delta(" Rome", 1, (), 0), Finish("length", Usage(4, 1), 0)),
+        *(Delta(" Oslo", 1, (), 1), Finish("length", Usage(4, 1), 1)),
+    )
+    caller, _ = caller_of(beams)
+    body = {"prompt": "To", "n": 2, "use_beam_search": True, "temperature": 0, "echo": True}
+    response = await caller.call(V1, body)
+
+    assert ["To Rome", "To Oslo"] == [choice["text"] for choice in response.json["choices"]]
+
+
 async def test_fill_in_the_middle():
     """Suffix first, both inert; the reply looks like a chat's."""
     tokens = {**PROFILE.control_tokens, "[SUFFIX]": 10, "[PREFIX]": 11}
