@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from cupola.engines.port import Generation, Tokens, Verbatim
-from cupola.wire.canonical import Candidate, Delta, Event, Finish, TokenLogprob, Usage
+from cupola.kit.errors import TooLong
+from cupola.wire.canonical import Candidate, Delta, Event, Failed, Finish, TokenLogprob, Usage
 from tests.gateway.fakes import (
     PROFILE,
     Caller,
@@ -157,6 +158,15 @@ async def test_what_is_wrong_is_refused_where_it_stands(
     assert status == response.status
     assert ["body", *where] == response.json["detail"][0]["loc"]
     assert not replica.asked
+
+
+@pytest.mark.parametrize("path", [AZURE, V1])
+async def test_a_prompt_that_is_too_long_is_called_by_its_name(path: str):
+    """There are no messages here, whatever engines call it."""
+    caller, _ = caller_of(saying(Failed(TooLong("Too long.", path=("messages",)))))
+    response = await caller.call(path, {"prompt": "a"})
+
+    assert (400, "prompt") == (response.status, response.json["error"]["param"])
 
 
 async def test_without_the_tokens_there_is_no_filling_in():
