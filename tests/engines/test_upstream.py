@@ -16,7 +16,7 @@ from cupola.engines.port import Generation
 from cupola.engines.upstream.config import Upstream
 from cupola.engines.upstream.replica import UpstreamReplica
 from cupola.http.client import Tls
-from cupola.kit.errors import EngineFailed, Filtered, NotFound, RateLimited, Unavailable
+from cupola.kit.errors import EngineFailed, Filtered, Invalid, NotFound, RateLimited, Unavailable
 from cupola.wire.canonical import (
     ChatRequest,
     Delta,
@@ -230,6 +230,15 @@ async def test_a_former_key_is_struck_out_too(tmp_path: Path) -> None:
 
     assert 3 == len(said)
     assert KEY not in "".join(said)
+
+
+async def test_a_refusal_without_an_end(tmp_path: Path) -> None:
+    """Old proxies end a body by hanging up; the status has been said by then."""
+    body = b'{"error":{"message":"top_p is too high"}}'
+    error = await fail(tmp_path, b"HTTP/1.0 400 X\r\n\r\n" + body)
+
+    assert Invalid is type(error)
+    assert "top_p is too high" == error.public
 
 
 async def test_a_pause_is_handed_on(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ neither key nor host.
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Final
 
 from cupola.engines.port import Generation, Profile, ReplicaState
@@ -126,13 +126,13 @@ class UpstreamReplica:
         async with asked as answer:
             if answer.status != 200:
                 self._key_refused |= answer.status == 401  # the next request may bring a new one
-                refusal = await _gather(answer, _MOST_REFUSAL)
+                refusal = await _gather_refusal(answer)
                 raise read_refusal(answer.status, refusal, answer.headers, missing=missing)
             if request.incremental:
                 async with aclosing(_read_stream(answer, reply)) as events:
                     async for event in events:
                         yield event
-            elif delta := reply.take(await _gather(answer, _MOST_REPLY)):
+            elif delta := reply.take(await _gather(answer)):
                 yield delta
         for event in reply.end():
             yield event
@@ -212,14 +212,25 @@ def _take(event: ServerEvent, reply: Reply) -> Delta | None:
     return reply.take(event.data)
 
 
-async def _gather(answer: Stream, most: int) -> bytes:
-    """The body of a reply that is read as a whole, up to `most` bytes of it."""
+async def _gather(answer: Stream) -> bytes:
+    """The body of a reply that is read as a whole."""
     parts, size = [], 0
     async for part in answer:
         parts.append(part)
         size += len(part)
-        if size > most:
-            break
+        if size > _MOST_REPLY:
+            raise EngineFailed(FAILED, private="The upstream's reply is too long.")
+    return b"".join(parts)
+
+
+async def _gather_refusal(answer: Stream) -> bytes:
+    """What came of a refusal's body: its status counts, whether the body has its end or not."""
+    parts: list[bytes] = []
+    with suppress(Broken):
+        async for part in answer:
+            parts.append(part)
+            if sum(map(len, parts)) > _MOST_REFUSAL:
+                break
     return b"".join(parts)
 
 
