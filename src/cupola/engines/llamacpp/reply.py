@@ -16,7 +16,6 @@ connection has nothing more to say. A reply under a constraint is checked there 
 llama.cpp ignores a grammar that it cannot use, with no more than a warning in its log.
 """
 
-import json
 from collections.abc import Iterator
 from typing import Final
 
@@ -29,6 +28,7 @@ from cupola.engines.llamacpp.told import Telling
 from cupola.engines.llamacpp.vocabulary import Vocabulary
 from cupola.engines.llamacpp.withheld import Divider
 from cupola.engines.port import Constraint, Generation, JsonOutput, ToolOutput
+from cupola.engines.schema import find_reply_fault
 from cupola.kit.errors import CupolaError
 from cupola.wire.canonical import (
     Call,
@@ -261,7 +261,9 @@ class Reply:
             if constraint.mode == "required":
                 return "The answer calls no function."
             constraint = constraint.content
-        return _find_json_fault("".join(self._kept), constraint) if constraint else None
+        if constraint is None:
+            return None
+        return find_reply_fault("".join(self._kept), constraint.schema)
 
     def _finish(self) -> Iterator[Event]:
         assert self._last is not None
@@ -293,7 +295,7 @@ class Reply:
                 return [known]
         try:
             written = self._decode_calls(text)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             return []
         if not all(call.name in offered for call in written):
             return []
@@ -309,13 +311,3 @@ class Reply:
 def constraint_content(constraint: Constraint | None) -> JsonOutput | None:
     """What text beside calls must be."""
     return constraint.content if isinstance(constraint, ToolOutput) else None
-
-
-def _find_json_fault(text: str, constraint: JsonOutput) -> str | None:
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return "The answer is not JSON."
-    if constraint.schema.get("type") == "object" and not isinstance(value, dict):
-        return "The answer is not a JSON object."
-    return None
