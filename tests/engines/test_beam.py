@@ -131,7 +131,8 @@ async def test_no_beam_ends_before_its_least_tokens(least: int):
 
     async def ask(body: bytes) -> bytes:
         likely = [{"id": 2, "logprob": -0.1}, {"id": 8, "logprob": -2.0}, {"id": 6, "logprob": -3}]
-        return json.dumps({"completion_probabilities": [{"top_logprobs": likely}]}).encode()
+        place = {"id": 9, "logprob": -9.0, "top_logprobs": likely}
+        return json.dumps({"completion_probabilities": [place]}).encode()
 
     options = Options(use_beam_search=True, min_tokens=least, length_penalty=0.0)
     request = Generation(prompt=("x",), max_tokens=6, beams=2, choices=2, options=options)
