@@ -19,10 +19,10 @@ from cupola.app import tune_collector
 from cupola.engines.llamacpp.replica import LlamaCppReplica
 from cupola.engines.port import Replica
 from cupola.gateway.app import Gateway
-from cupola.gateway.directory import Directory, Served, Snapshot
+from cupola.gateway.directory import Caller, Directory, Served, Snapshot, serve_alone
 from cupola.http.client import Client, Unix
 from cupola.http.server import Server, listen
-from cupola.ids import EndpointName, ModelName
+from cupola.ids import DeploymentName, EndpointName, ModelName
 from cupola.keys.model import digest
 from cupola.kit.clock import SystemClock
 
@@ -82,6 +82,7 @@ async def serve(weights: Path, engine: str, key: str) -> None:
 def _directory(replica: LlamaCppReplica, key: str) -> Directory:
     served = Served(
         endpoint=_NAME,
+        deployment=DeploymentName(_NAME),
         model=ModelName("Bench"),
         provider="Cupola",
         model_type="chat-completions",
@@ -90,7 +91,11 @@ def _directory(replica: LlamaCppReplica, key: str) -> Directory:
         default_temperature=0.7,
         pool=OneReplica(replica),
     )
-    return Directory(Snapshot({_NAME: served}, {digest(_SECRET, key): frozenset([_NAME])}))
+    return Directory(
+        Snapshot(
+            {_NAME: serve_alone(served)}, {digest(_SECRET, key): Caller((frozenset([_NAME]),))}
+        )
+    )
 
 
 if __name__ == "__main__":

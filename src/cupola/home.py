@@ -3,6 +3,7 @@
     secret.key          what every key is derived from (keys.store); never leaves the home
     cupola.db           endpoints (db); SQLite, with its -wal and -shm beside it while in use
     upstreams.toml      models that others run, if you write it (engines.upstream.config)
+    identity.toml       whose tokens call managed endpoints, if you write it (tokens.schemas)
     models/             weights of your own; searched before the ones that come with Cupola
     logs/               cupola.log, and one log per engine
     run/lock            held by the running server, so that a second one stays out
@@ -49,6 +50,7 @@ class Home:
         self.database = folder / "cupola.db"
         self.models = folder / "models"
         self.upstreams = folder / "upstreams.toml"
+        self.identity = folder / "identity.toml"
         self.logs = folder / "logs"
         self.run = folder / "run"
         self._lock = self.run / "lock"
