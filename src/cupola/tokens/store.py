@@ -1,5 +1,6 @@
 """Issuers' keys over HTTP, outside the path of all but the first requests."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -11,6 +12,8 @@ from cupola.tokens.ports import Jwk, KeysUnreadable
 
 _TIMEOUT: Final = 5.0
 """Seconds for each step: somebody may be waiting."""
+_PATIENCE: Final = 10.0
+"""Seconds for all steps together."""
 _LARGEST: Final = 1024 * 1024
 _DISCOVERY: Final = "/.well-known/openid-configuration"
 
@@ -20,10 +23,10 @@ class HttpKeySource:
 
     async def fetch(self, issuer: Issuer) -> Sequence[Jwk]:
         try:
-            async with httpx.AsyncClient(timeout=_TIMEOUT) as client:
+            async with asyncio.timeout(_PATIENCE), httpx.AsyncClient(timeout=_TIMEOUT) as client:
                 uri = issuer.jwks_uri or await _discover(client, issuer)
                 keys = (await _get(client, uri)).get("keys")
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:  # TimeoutError is one
             raise KeysUnreadable(f"The keys of {issuer.issuer} cannot be had: {error!r}") from error
         if not isinstance(keys, list):
             raise KeysUnreadable(f"{uri} has no list 'keys'.")
