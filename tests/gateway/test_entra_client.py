@@ -110,7 +110,8 @@ def ask(url: str, credential: Credential, authority: Path) -> str:
         url, credential, connection_verify=str(authority), retry_total=0
     ) as client:
         try:
-            reply = client.complete(messages=[UserMessage("Good morning")])
+            messages: list[Any] = [UserMessage("Good morning")]
+            reply = client.complete(messages=messages)
         except HttpResponseError as error:
             return f"{type(error).__name__}: {error.message}"
         return str(reply.choices[0].message.content)
