@@ -1,16 +1,18 @@
 """Cupola's gateway as it is, with the mock engine in the place of llama.cpp.
 
-    python -m bench.gateway WEIGHTS ENGINE_SOCKET KEY
+    python -m bench.gateway WEIGHTS ENGINE_SOCKET KEY [ENDPOINTS]
 
-Prints its port when it listens. Everything is the product's own (server, authentication, decoding,
-checks, template, engine adapter, encoding) but the engine process, which is only attached to.
+KEY is for one of so many endpoints (1), each with two keys, in projects of ten that have a key
+each. Prints its port when it listens. Everything is the product's own (server, authentication,
+decoding, checks, template, engine adapter, encoding) but the engine process, which is only
+attached to.
 """
 
 import asyncio
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import uvloop
@@ -19,10 +21,10 @@ from cupola.app import tune_collector
 from cupola.engines.llamacpp.replica import LlamaCppReplica
 from cupola.engines.port import Replica
 from cupola.gateway.app import Gateway
-from cupola.gateway.directory import Directory, Served, Snapshot
+from cupola.gateway.directory import Caller, Directory, Served, Snapshot, serve_alone
 from cupola.http.client import Client, Unix
 from cupola.http.server import Server, listen
-from cupola.ids import EndpointName, ModelName
+from cupola.ids import DeploymentName, EndpointName, ModelName
 from cupola.keys.model import digest
 from cupola.kit.clock import SystemClock
 
@@ -59,7 +61,7 @@ class OneReplica:
         return ""
 
 
-async def serve(weights: Path, engine: str, key: str) -> None:
+async def serve(weights: Path, engine: str, key: str, endpoints: int) -> None:
     """Answer until killed."""
     with tempfile.TemporaryDirectory() as folder:
         replica = LlamaCppReplica(
@@ -73,15 +75,17 @@ async def serve(weights: Path, engine: str, key: str) -> None:
         replica._process = AttachedProcess(Client(Unix(engine), max_idle=96))  # type: ignore[assignment]
         await replica.start()
         with listen("127.0.0.1", 0) as socket:
-            gateway = Gateway(_directory(replica, key), lambda k: digest(_SECRET, k), SystemClock())
+            directory = _directory(replica, key, endpoints)
+            gateway = Gateway(directory, lambda k: digest(_SECRET, k), SystemClock())
             print(socket.getsockname()[1], flush=True)
             tune_collector()
             await Server(gateway, socket).run()
 
 
-def _directory(replica: LlamaCppReplica, key: str) -> Directory:
+def _directory(replica: LlamaCppReplica, key: str, endpoints: int) -> Directory:
     served = Served(
         endpoint=_NAME,
+        deployment=DeploymentName(_NAME),
         model=ModelName("Bench"),
         provider="Cupola",
         model_type="chat-completions",
@@ -90,9 +94,21 @@ def _directory(replica: LlamaCppReplica, key: str) -> Directory:
         default_temperature=0.7,
         pool=OneReplica(replica),
     )
-    return Directory(Snapshot({_NAME: served}, {digest(_SECRET, key): frozenset([_NAME])}))
+    names = [_NAME, *(EndpointName(f"other-{i}") for i in range(1, endpoints))]
+    callers = {digest(_SECRET, f"{name} {i}"): _reach(name) for name in names for i in range(2)}
+    for i in range(0, endpoints, 10):
+        callers[digest(_SECRET, f"project {i}")] = _reach(*names[i : i + 10])
+    callers[digest(_SECRET, key)] = _reach(_NAME)
+    return Directory(
+        Snapshot({name: serve_alone(replace(served, endpoint=name)) for name in names}, callers)
+    )
+
+
+def _reach(*names: EndpointName) -> Caller:
+    return Caller((frozenset(names),))
 
 
 if __name__ == "__main__":
     uvloop.install()
-    asyncio.run(serve(Path(sys.argv[1]), sys.argv[2], sys.argv[3]))
+    count = int(sys.argv[4]) if len(sys.argv) > 4 else 1
+    asyncio.run(serve(Path(sys.argv[1]), sys.argv[2], sys.argv[3], count))

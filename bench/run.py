@@ -6,6 +6,8 @@
 2. *Tokens a second of an engine* on a core of its own at 1, 8 and 32 concurrent streams, through
    Cupola and from the engine's own socket, in turn: the included model, of whose tokens one takes
    half a millisecond, and a random one ten times its size, still a hundredth of what people deploy.
+3. *A thousand endpoints in a hundred projects*: how long a change takes to reach the gateway, and
+   what its requests cost beside those of a gateway with one endpoint (`bench.scale`).
 
 Prints a table and keeps the figures, with the machine named, in `bench/results/`.
 """
@@ -29,6 +31,7 @@ from typing import Any
 import uvloop
 
 from bench.load import Figures, Target, measure, post
+from bench.scale import ENDPOINTS, measure_push
 from cupola import __version__
 from cupola.engines.gguf import read_header
 from cupola.engines.llamacpp.completion import CompletionWriter, begin_prompt
@@ -71,6 +74,7 @@ def main() -> None:
     results["gateway"] = uvloop.run(measure_gateway(options))
     results["included model"] = uvloop.run(measure_engine(options, None))
     results["random model"] = uvloop.run(measure_engine(options, LARGER))
+    results["a thousand endpoints"] = uvloop.run(measure_scale(options))
     print(report(results))
     if not quick:
         keep(results)
@@ -138,6 +142,43 @@ def _summarise(pairs: list[tuple[Figures, Figures]]) -> dict[str, Any]:
         "cupola p99 ms": round(median(t.p99_ms() for _, t in pairs), 3),
         "added p50 ms": round(median(t.p50_ms() - d.p50_ms() for d, t in pairs), 3),
         "errors": sum(t.errors for _, t in pairs),
+    }
+
+
+async def measure_scale(options: Options) -> dict[str, Any]:
+    """A change's way to the gateway, and latency with a thousand endpoints over that with one."""
+    figures = await measure_push(max(5, 5 * options.rounds))
+    with tempfile.TemporaryDirectory() as folder, _pinned(0):
+        engine = f"{folder}/e.sock"
+        arguments = ("bench.gateway", str(WEIGHTS), engine, KEY)
+        with (
+            _child(0, "bench.mock_engine", engine),
+            _child(1, *arguments, "1") as one,
+            _child(1, *arguments, str(ENDPOINTS)) as many,
+        ):
+            targets = [_target(gateway) for gateway in (one, many)]
+            return figures | await _compare_latency(targets, options)
+
+
+def _target(gateway: subprocess.Popen[bytes]) -> Target:
+    assert gateway.stdout is not None
+    return Target(("127.0.0.1", int(gateway.stdout.readline())), _to_cupola(REQUEST))
+
+
+async def _compare_latency(targets: list[Target], options: Options) -> dict[str, Any]:
+    """In turn, in short rounds: two idle gateways share a core with whichever is asked."""
+    for target in targets:
+        await measure(target, clients=4, seconds=1)
+    pairs = [
+        [await measure(target, clients=1, seconds=options.seconds / 6) for target in targets]
+        for _ in range(8 * options.rounds)
+    ]
+    return {
+        "p50 ms with one": round(median(one.p50_ms() for one, _ in pairs), 3),
+        "p50 ms with a thousand": round(median(many.p50_ms() for _, many in pairs), 3),
+        "p50 a thousand / one": round(median(b.p50_ms() / a.p50_ms() for a, b in pairs), 3),
+        "p99 a thousand / one": round(median(b.p99_ms() / a.p99_ms() for a, b in pairs), 3),
+        "errors": sum(figures.errors for pair in pairs for figures in pair),
     }
 
 
@@ -285,6 +326,8 @@ def report(results: dict[str, Any]) -> str:
         lines.append("| --- | ---: | ---: | --- |")
         for name, row in results[model].items():
             lines.append(f"| {name} | " + " | ".join(str(value) for value in row.values()) + " |")
+    lines += ["", "| a thousand endpoints | |", "| --- | ---: |"]
+    lines += [f"| {name} | {value} |" for name, value in results["a thousand endpoints"].items()]
     return "\n".join(lines)
 
 

@@ -26,6 +26,7 @@ from cupola.catalog.service import Catalog
 from cupola.catalog.store import EntryFiles, WeightFolders
 from cupola.db.database import Database
 from cupola.db.migration import ensure_schema
+from cupola.db.watch import Watch
 from cupola.deployments.loop import Supervisor
 from cupola.deployments.model import Endpoint, EndpointKind
 from cupola.deployments.schemas import EndpointDetail, detail, get_keys, summarise
@@ -35,9 +36,12 @@ from cupola.engines.llamacpp.replica import LlamaCppReplica
 from cupola.engines.upstream.config import Upstream, read_upstreams
 from cupola.engines.upstream.replica import UpstreamReplica
 from cupola.gateway.app import Gateway
+from cupola.gateway.authenticate import Verifier
 from cupola.gateway.compatibility import Compatibility
-from cupola.gateway.directory import Directory, Served, Snapshot
+from cupola.gateway.directory import Directory, Served
 from cupola.gateway.limits import Limits
+from cupola.gateway.publish import Publisher
+from cupola.gateway.snapshot import Known, SnapshotBuilder
 from cupola.home import Home, RunningServer, write_whole
 from cupola.http.client import Client, Tcp, Tls
 from cupola.http.connection import Broken
@@ -50,6 +54,8 @@ from cupola.kit.errors import CupolaError, NotFound
 from cupola.kit.tasks import cancel, supervise
 from cupola.settings import Settings
 from cupola.telemetry.log import start_log, stop_log
+from cupola.tokens.model import Policy
+from cupola.tokens.schemas import read_policy
 
 FIRST_ENDPOINT = EndpointName("pilot")
 FIRST_MODEL = ModelName("Cupola-Pilot")
@@ -72,6 +78,7 @@ class State:
     """What an installation consists of, running or not."""
 
     home: Home
+    database: Database
     keys: Keyring
     catalog: Catalog
     endpoints: Endpoints
@@ -143,6 +150,7 @@ async def open_state(settings: Settings, clock: Clock) -> AsyncIterator[State]:
     try:
         yield State(
             home=home,
+            database=database,
             keys=Keyring(SecretFile(home.secret)),
             catalog=open_catalog(home),
             endpoints=Endpoints(SqlEndpoints(database), clock, _name_upstreams(home, upstreams)),
@@ -174,12 +182,17 @@ async def serve(
         socket = stack.enter_context(listen(settings.host, settings.port))
         state = await stack.enter_async_context(open_state(settings, clock))
         deployments = await _deploy(settings, state, clock)
+        policy = read_policy(home.identity)
+        directory = Directory()
+        publisher = _make_publisher(directory, deployments, state, policy)
+        await publisher.publish()
         gateway = Gateway(
-            Directory(_take_snapshot(deployments, state.keys)),
+            directory,
             state.keys.digest,
             clock,
             Limits(body_bytes=settings.max_body, body_seconds=settings.body_timeout),
             _choose_compatibility(settings),
+            _make_verifier(policy, clock),
         )
         tls = _choose_tls(settings, home, clock)
         server = Server(gateway, socket, tls)
@@ -190,6 +203,7 @@ async def serve(
             str(tls.certificate) if tls else None,
         )
         await stack.enter_async_context(_running(server, stopping))
+        await stack.enter_async_context(Watch(state.database, publisher.publish).under_way())
         await stack.enter_async_context(_supervising(deployments))
         stack.enter_context(home.announce(note))
         stack.callback(server.stop)  # left before the engines end: nothing new is accepted
@@ -265,6 +279,7 @@ def _join(settings: Settings, state: State, endpoint: Endpoint, clock: Clock) ->
     supervisor = Supervisor([replica], clock)
     served = Served(
         endpoint=endpoint.name,
+        deployment=endpoint.deployments[0].name,
         model=model.name,
         provider=model.publisher,
         model_type=model.task,
@@ -285,6 +300,7 @@ def _join_upstream(
     temperature = upstream.default_temperature
     served = Served(
         endpoint=endpoint.name,
+        deployment=endpoint.deployments[0].name,
         model=endpoint.model,
         provider=upstream.publisher,
         model_type=Task.CHAT_COMPLETIONS,
@@ -311,13 +327,33 @@ def _complete(upstream: Upstream, catalog: Catalog) -> Upstream:
     )
 
 
-def _take_snapshot(deployments: Sequence[Deployment], keyring: Keyring) -> Snapshot:
-    keys: dict[bytes, frozenset[EndpointName]] = {}
-    for each in deployments:
-        pair = get_keys(each.endpoint, keyring)
-        for key in (pair.primary, pair.secondary):
-            keys[keyring.digest(key)] = frozenset([each.endpoint.name])
-    return Snapshot({each.endpoint.name: each.served for each in deployments}, keys)
+def _make_publisher(
+    directory: Directory, deployments: Sequence[Deployment], state: State, policy: Policy
+) -> Publisher:
+    """Of the endpoints that there were at the start: a later one has nothing that runs it."""
+    served = {(each.served.endpoint, each.served.deployment): each.served for each in deployments}
+
+    async def read() -> Known:
+        return Known(await state.endpoints.list_endpoints(), tokens=policy.grants)
+
+    builder = SnapshotBuilder(state.keys, lambda of, each: served.get((of.name, each.name)))
+    return Publisher(directory, builder, read)
+
+
+def _make_verifier(policy: Policy, clock: Clock) -> Verifier | None:
+    """What verifies tokens needs packages of its own, and time to be imported."""
+    if not policy.issuers:
+        return None
+    try:
+        from cupola.tokens.service import Tokens  # noqa: PLC0415  as above
+        from cupola.tokens.store import HttpKeySource  # noqa: PLC0415  as above
+    except ImportError as error:
+        raise CupolaError(
+            "identity.toml has the section [tokens], but what reads tokens is not installed. "
+            "Install it with: pip install 'cupola[oidc]'.",
+            private=str(error),
+        ) from error
+    return Tokens(policy, HttpKeySource(), clock)
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
     secret.key          what every key is derived from (keys.store); never leaves the home
     cupola.db           endpoints (db); SQLite, with its -wal and -shm beside it while in use
     upstreams.toml      models that others run, if you write it (engines.upstream.config)
+    identity.toml       whose tokens call managed endpoints, if you write it (tokens.schemas)
     models/             weights of your own; searched before the ones that come with Cupola
     tls/                a certificate authority of the home's own, if asked for (http.authority)
     logs/               cupola.log, and one log per engine
@@ -53,6 +54,7 @@ class Home:
         self.tls = folder / "tls"
         self.models = folder / "models"
         self.upstreams = folder / "upstreams.toml"
+        self.identity = folder / "identity.toml"
         self.logs = folder / "logs"
         self.run = folder / "run"
         self._lock = self.run / "lock"

@@ -9,12 +9,14 @@ from cupola.deployments.memory import MemoryEndpoints
 from cupola.engines.echo import EchoReplica
 from cupola.keys.memory import MemorySecret
 from cupola.kit.clock import FakeClock
+from cupola.tokens.memory import MemoryKeySource
 
 __all__ = [
     "EchoReplica",
     "FakeClock",
     "MemoryEndpoints",
     "MemoryEntries",
+    "MemoryKeySource",
     "MemorySecret",
     "MemoryShelf",
 ]

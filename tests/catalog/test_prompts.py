@@ -18,7 +18,7 @@ from cupola.gateway.check import check
 from cupola.gateway.directory import Served
 from cupola.gateway.layout import Layout
 from cupola.gateway.prepare import find_known, render
-from cupola.ids import EndpointName, ModelName
+from cupola.ids import DeploymentName, EndpointName, ModelName
 from cupola.kit.clock import FakeClock
 from cupola.kit.errors import Invalid
 from cupola.wire.canonical import ChatRequest, Message, Tool, ToolCall
@@ -285,6 +285,7 @@ def test_images_keep_their_place():
 def served(name: str) -> Served:
     return Served(
         endpoint=EndpointName("e"),
+        deployment=DeploymentName("e"),
         model=ModelName("M"),
         provider="P",
         model_type="chat-completions",

@@ -12,10 +12,11 @@ import msgspec
 from cupola.engines.port import CAPABILITIES, Generation, Profile, Replica, ReplicaState
 from cupola.gateway.app import Gateway
 from cupola.gateway.compatibility import SERVICE, Compatibility
-from cupola.gateway.directory import Directory, Served, Snapshot
+from cupola.gateway.directory import Caller as Grant
+from cupola.gateway.directory import Directory, Served, Snapshot, serve_alone
 from cupola.gateway.limits import Limits
 from cupola.http.asgi import EXTENSION
-from cupola.ids import EndpointName, ModelName
+from cupola.ids import DeploymentName, EndpointName, ModelName
 from cupola.kit.clock import FakeClock
 from cupola.wire.canonical import Delta, Event, Finish, Usage
 
@@ -192,6 +193,7 @@ class Caller:
 def served(pool: FixedPool, name: str = "pilot", model: str = "Cupola-Pilot") -> Served:
     return Served(
         endpoint=EndpointName(name),
+        deployment=DeploymentName(name),
         model=ModelName(model),
         provider="Cupola",
         model_type="chat-completions",
@@ -202,15 +204,19 @@ def served(pool: FixedPool, name: str = "pilot", model: str = "Cupola-Pilot") ->
     )
 
 
+def reaching(*endpoints: Served) -> Grant:
+    """What a key for these may call."""
+    return Grant((frozenset(one.endpoint for one in endpoints),))
+
+
 def gateway_of(
     *endpoints: Served, limits: Limits | None = None, compatibility: Compatibility = SERVICE
 ) -> Gateway:
     """A gateway whose one key may call all `endpoints`; another key calls one of its own."""
-    names = frozenset(one.endpoint for one in endpoints)
     foreign = served(FixedPool([]), "foreign", "Other")
     snapshot = Snapshot(
-        endpoints={one.endpoint: one for one in (*endpoints, foreign)},
-        keys={digest(KEY): names, digest(OTHER_KEY): frozenset([foreign.endpoint])},
+        endpoints={one.endpoint: serve_alone(one) for one in (*endpoints, foreign)},
+        keys={digest(KEY): reaching(*endpoints), digest(OTHER_KEY): reaching(foreign)},
     )
     return Gateway(Directory(snapshot), digest, FakeClock(), limits or Limits(), compatibility)
 

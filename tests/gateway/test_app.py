@@ -9,7 +9,7 @@ import pytest
 
 from cupola.engines.port import Generation
 from cupola.gateway.app import Gateway
-from cupola.gateway.directory import Directory, Snapshot
+from cupola.gateway.directory import Directory, Snapshot, serve_alone
 from cupola.http.asgi import EXTENSION
 from cupola.kit.clock import FakeClock
 from cupola.kit.errors import EngineFailed, TooLong
@@ -25,6 +25,7 @@ from tests.gateway.fakes import (
     caller_of,
     digest,
     gateway_of,
+    reaching,
     saying,
     served,
 )
@@ -405,12 +406,11 @@ async def test_readiness_waits_for_the_first_endpoint():
 
 async def test_a_new_snapshot_counts_from_the_next_request(caller: Caller):
     """Keys and endpoints change without a restart."""
-    directory = Directory(Snapshot())
+    directory, pilot = Directory(Snapshot()), served(FixedPool([]))
     gateway = Gateway(directory, digest, FakeClock())
     before = await Caller(gateway).call(f"{PILOT}/info")
     directory.replace(
-        Snapshot({served(FixedPool([])).endpoint: served(FixedPool([]))},
-                 {digest(KEY): frozenset([served(FixedPool([])).endpoint])})
-    )  # fmt: skip
+        Snapshot({pilot.endpoint: serve_alone(pilot)}, {digest(KEY): reaching(pilot)})
+    )
 
     assert (401, 200) == (before.status, (await Caller(gateway).call(f"{PILOT}/info")).status)

@@ -14,6 +14,7 @@ from referencing.jsonschema import DRAFT202012
 
 from cupola.engines.port import Generation
 from cupola.gateway.address import resolve
+from cupola.gateway.directory import serve_alone
 from cupola.gateway.openapi import describe_endpoint
 from cupola.kit.errors import RateLimited
 from cupola.wire.azure import decode as azure
@@ -37,7 +38,8 @@ TEXT = {"prompt": "Hi"}
 
 @pytest.fixture
 def document() -> dict[str, Any]:
-    return describe_endpoint(served(FixedPool([])), "http://localhost:8100/endpoints/pilot")
+    pilot = served(FixedPool([]))
+    return describe_endpoint(pilot, serve_alone(pilot), "http://localhost:8100/endpoints/pilot")
 
 
 def fill(path: str) -> str:

@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator
 from cupola.engines.echo import EchoReplica
 from cupola.gateway.address import DEPLOYMENT, ENDPOINT, MODEL_PREFIXES
 from cupola.gateway.compatibility import SERVICE, Compatibility
+from cupola.gateway.directory import serve_alone
 from cupola.gateway.openapi import describe_endpoint
 from tests.gateway.fakes import KEY, FixedPool, served
 from tests.gateway.test_clients_fake import endpoint
@@ -45,7 +46,8 @@ ALL_ON = Compatibility(
 @pytest.mark.parametrize("compatibility", [SERVICE, ALL_ON], ids=["default", "all-on"])
 def test_the_document_is_valid(compatibility: Compatibility) -> None:
     """By the meta-schemas of OpenAPI 3.1 and of JSON Schema."""
-    document = describe_endpoint(served(FixedPool([])), "http://localhost", compatibility)
+    pilot = served(FixedPool([]))
+    document = describe_endpoint(pilot, serve_alone(pilot), "http://localhost", compatibility)
     schemathesis.openapi.from_dict(msgspec.json.decode(msgspec.json.encode(document))).validate()
 
     for schema in document["components"]["schemas"].values():

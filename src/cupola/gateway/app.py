@@ -15,14 +15,15 @@ from msgspec.json import encode
 from cupola.gateway.absent import TASKS, refuse_task
 from cupola.gateway.address import SHOWN, Address, Resource
 from cupola.gateway.authenticate import (
-    authenticate,
+    Authenticator,
+    Verifier,
     choose_among,
     find_served,
     list_served,
 )
 from cupola.gateway.chat import Chat
 from cupola.gateway.compatibility import SERVICE, Compatibility
-from cupola.gateway.directory import Directory, Served
+from cupola.gateway.directory import Directory, Served, ServedEndpoint
 from cupola.gateway.exchange import Exchange
 from cupola.gateway.limits import Limits
 from cupola.gateway.models import describe_model, get_model, list_models
@@ -46,21 +47,23 @@ class Gateway:
 
     Args:
         digest: Key -> what the directory knows it by.
+        verifier: Of tokens; None: no issuer is accepted.
     """
 
     def __init__(
         self,
         directory: Directory,
-        authenticator: Callable[[str], bytes],
+        digest: Callable[[str], bytes],
         clock: Clock,
         limits: Limits | None = None,
         compatibility: Compatibility = SERVICE,
+        verifier: Verifier | None = None,
     ) -> None:
         self._directory = directory
-        self._digest = authenticator
+        self._authenticator = Authenticator(digest, clock, verifier)
         self._compatibility = compatibility
         self._usage = UsageCount()
-        self._chat = Chat(directory, authenticator, clock, limits or Limits(), self._usage)
+        self._chat = Chat(directory, self._authenticator, clock, limits or Limits(), self._usage)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -92,7 +95,7 @@ class Gateway:
         elif shown or exchange.method != "POST":
             await _refuse_method(exchange, address)
         elif address.resource in TASKS:
-            refuse_task(TASKS[address.resource], self._find_allowed(exchange, address))
+            refuse_task(TASKS[address.resource], await self._find_allowed(exchange, address))
         else:
             await self._chat.answer(exchange, address)
 
@@ -104,62 +107,85 @@ class Gateway:
             case Resource.READINESS:
                 await self._show_readiness(exchange)
             case Resource.ENDPOINT_HEALTH:
-                await _show_health(exchange, self._public(address))
+                await _show_health(exchange, self._find_public(address))
             case Resource.OPENAPI:
                 await exchange.reply(encode(self._document(exchange, address)))
             case Resource.DOCS:
                 page = render_page(self._document(exchange, address))
                 await exchange.reply(page.encode(), kind=_HTML, headers=(_PAGE_POLICY,))
             case _:
-                await exchange.reply(encode(self._describe(exchange, address)))
+                await exchange.reply(encode(await self._describe(exchange, address)))
 
-    def _describe(self, exchange: Exchange, address: Address) -> dict[str, Any]:
-        """What only a caller with a key may know."""
-        served = self._find_allowed(exchange, address)
+    async def _describe(self, exchange: Exchange, address: Address) -> dict[str, Any]:
+        """What only a caller with a key or token may know."""
+        if address.resource is Resource.INFO and address.endpoint is None:
+            asked = parse_qs(exchange.query.decode("latin-1")).get("model", [None])[0]
+            endpoint = choose_among(await self._list_allowed(exchange), asked)
+            return describe_model(exchange.show(endpoint))
+        served = await self._find_allowed(exchange, address)
         if address.resource is Resource.MODELS:
             return list_models(served)
         if address.resource is Resource.MODEL:
             return get_model(served, address.model)
-        if address.endpoint is None:
-            asked = parse_qs(exchange.query.decode("latin-1")).get("model", [None])[0]
-            served = [choose_among(served, asked)]
         return describe_model(served[0])
 
-    def _find_allowed(self, exchange: Exchange, address: Address) -> Sequence[Served]:
-        """The endpoint of the address, or all that the caller's key may call."""
-        snapshot = self._directory.snapshot
-        allowed = authenticate(exchange.headers, snapshot, self._digest)
+    async def _find_allowed(self, exchange: Exchange, address: Address) -> Sequence[Served]:
+        """Who stands for the endpoint of the address, or for each that the caller may call."""
         if address.endpoint is None:
-            return list_served(snapshot, allowed)
-        served = find_served(snapshot, allowed, address.endpoint)
-        exchange.choose(served)
-        return [served]
+            endpoints = await self._list_allowed(exchange)
+            return [endpoint.usual for endpoint in endpoints if endpoint.usual]
+        snapshot = self._directory.snapshot
+        caller = await self._authenticator.authenticate(
+            exchange.headers, snapshot, address.endpoint
+        )
+        return [exchange.show(find_served(snapshot, caller, address.endpoint))]
+
+    async def _list_allowed(self, exchange: Exchange) -> Sequence[ServedEndpoint]:
+        snapshot = self._directory.snapshot
+        caller = await self._authenticator.authenticate(exchange.headers, snapshot, None)
+        return list_served(snapshot, caller)
 
     def _document(self, exchange: Exchange, address: Address) -> dict[str, Any]:
-        return describe_endpoint(self._public(address), _root(exchange), self._compatibility)
+        endpoint = self._find_public(address)
+        served = exchange.show(endpoint)
+        return describe_endpoint(served, endpoint, _root(exchange), self._compatibility)
 
-    def _public(self, address: Address) -> Served:
+    def _find_public(self, address: Address) -> ServedEndpoint:
         """The endpoint, for what needs no key: its health and its documentation."""
         name = address.endpoint or EndpointName("")
-        served = self._directory.snapshot.endpoints.get(name)
-        if served is None:
+        endpoint = self._directory.snapshot.endpoints.get(name)
+        if endpoint is None:
             raise NotFound(f"There is no endpoint '{name[:64]}'.")
-        return served
+        return endpoint
 
     async def _show_readiness(self, exchange: Exchange) -> None:
         """Ready if some endpoint is, or if there is none to be ready."""
         endpoints = self._directory.snapshot.endpoints.values()
-        if not endpoints or any(served.pool.ready() for served in endpoints):
+        if not endpoints or any(_is_ready(endpoint) for endpoint in endpoints):
             await exchange.reply(b"ready", kind=_TEXT)
         else:
             await exchange.reply(b"No endpoint is ready yet.", status=503, kind=_TEXT)
 
 
-async def _show_health(exchange: Exchange, served: Served) -> None:
-    if served.pool.ready():
+def _is_ready(endpoint: ServedEndpoint) -> bool:
+    return any(served.pool.ready() for served in endpoint.deployments.values())
+
+
+async def _show_health(exchange: Exchange, endpoint: ServedEndpoint) -> None:
+    """Of the deployment that is named, else of all that get traffic: none is passed over."""
+    named = exchange.find_named(endpoint)
+    asked = [named] if named else endpoint.with_traffic()
+    if not asked:
+        await exchange.reply(endpoint.explain_silence().encode(), status=503, kind=_TEXT)
+        return
+    down = [served for served in asked if not served.pool.ready()]
+    if not down:
         await exchange.reply(b"healthy", kind=_TEXT)
+    elif len(endpoint.deployments) == 1:
+        await exchange.reply(down[0].pool.reason().encode(), status=503, kind=_TEXT)
     else:
-        await exchange.reply(served.pool.reason().encode(), status=503, kind=_TEXT)
+        reasons = "\n".join(f"{served.deployment}: {served.pool.reason()}" for served in down)
+        await exchange.reply(reasons.encode(), status=503, kind=_TEXT)
 
 
 async def _refuse_method(exchange: Exchange, address: Address) -> None:

@@ -6,7 +6,7 @@ The stages in their order; each is a module of its own. Nothing here looks into 
 from collections.abc import AsyncGenerator
 
 from cupola.gateway.address import Address
-from cupola.gateway.authenticate import Digest, authenticate, choose_served, find_served
+from cupola.gateway.authenticate import Authenticator, choose_served, find_served
 from cupola.gateway.check import check, check_text
 from cupola.gateway.delivery import Delivery, StreamDelivery, WholeDelivery
 from cupola.gateway.dialects import Request
@@ -36,10 +36,15 @@ class Chat:
     """Answers requests for completions."""
 
     def __init__(
-        self, directory: Directory, digest: Digest, clock: Clock, limits: Limits, usage: UsageCount
+        self,
+        directory: Directory,
+        authenticator: Authenticator,
+        clock: Clock,
+        limits: Limits,
+        usage: UsageCount,
     ) -> None:
         self._directory = directory
-        self._digest = digest
+        self._authenticator = authenticator
         self._clock = clock
         self._limits = limits
         self._usage = usage
@@ -64,10 +69,11 @@ class Chat:
             self._usage.record(completion.settle(), served, exchange.id)
 
     async def _read(self, exchange: Exchange, address: Address) -> tuple[Request, Served]:
-        """The request, and the endpoint it is for. The key comes first: strangers send no body."""
+        """The request, and who answers it. The key comes first: strangers send no body."""
         snapshot = self._directory.snapshot
-        allowed = authenticate(exchange.headers, snapshot, self._digest)
-        served = address.endpoint and find_served(snapshot, allowed, address.endpoint)
+        name = address.endpoint
+        caller = await self._authenticator.authenticate(exchange.headers, snapshot, name)
+        endpoint = name and find_served(snapshot, caller, name)
         body = await read_body(
             exchange.receive,
             exchange.headers.get(b"content-length", b""),
@@ -75,9 +81,8 @@ class Chat:
             seconds=self._limits.body_seconds,
         )
         request = exchange.dialect.read(parse_object(body), exchange.headers)
-        served = served or choose_served(snapshot, allowed, request.model)
-        exchange.choose(served)
-        return request, served
+        endpoint = endpoint or choose_served(snapshot, caller, request.model)
+        return request, exchange.choose(endpoint)
 
     def _plan(self, request: Request, served: Served) -> Plan:
         if type(request) is ChatRequest:

@@ -3,7 +3,7 @@
 from cupola.gateway.address import Address, resolve
 from cupola.gateway.compatibility import FAILED_DEPENDENCY, OF_MODELS, SERVICE, Compatibility
 from cupola.gateway.dialects import Dialect, dialect_of
-from cupola.gateway.directory import Served
+from cupola.gateway.directory import Served, ServedEndpoint
 from cupola.http.asgi import (
     EXTENSION,
     Connection,
@@ -15,7 +15,8 @@ from cupola.http.asgi import (
     start_stream,
 )
 from cupola.ids import new_reply_id
-from cupola.kit.errors import CupolaError, Kind, NotFound
+from cupola.kit.errors import CupolaError, Invalid, Kind, NotFound
+from cupola.tokens.model import InsufficientScope, InvalidToken
 
 JSON = b"application/json"
 DEPLOYMENT = "azureml-model-deployment"
@@ -60,22 +61,53 @@ class Exchange:
         self.dialect: Dialect = dialect_of(self.address, self.path)
         self._served_by: tuple[Header, ...] = ()
 
-    def choose(self, served: Served) -> None:
-        """This is a call of `served`, as the reply will say.
+    def choose(self, endpoint: ServedEndpoint) -> Served:
+        """Who answers this call of `endpoint`, as the reply will say.
 
-        An endpoint has one deployment, of the endpoint's own name.
+        A deployment is named by the header, or by the path behind `/openai/deployments/`, where the
+        endpoint's own name stands for whatever its traffic split gives.
 
         Raises:
-            NotFound: The caller asked for another one.
+            NotFound: There is no deployment of that name, or none that gets traffic.
+            Invalid: Header and path name two.
         """
+        served = self.find_named(endpoint) or endpoint.choose()
+        self._tell(served)
+        return served
+
+    def show(self, endpoint: ServedEndpoint) -> Served:
+        """Of whom `endpoint` is described: who is named, else who most likely answers.
+
+        Raises:
+            NotFound: As `choose`; but one without traffic can be described.
+        """
+        served = self.find_named(endpoint) or endpoint.usual
+        if served is None:
+            raise NotFound(endpoint.explain_silence())
+        self._tell(served)
+        return served
+
+    def find_named(self, endpoint: ServedEndpoint) -> Served | None:
+        """The deployment that the request names; None if it names none. Raises: as `choose`."""
+        named = self._find_deployment(endpoint)
+        return endpoint.get(named) if named else None
+
+    def _tell(self, served: Served) -> None:
+        self._served_by = ((b"x-ms-deployment-name", served.deployment.encode()),)
+
+    def _find_deployment(self, endpoint: ServedEndpoint) -> str:
         sent = self.headers.get(_DEPLOYMENT, b"").decode("latin-1")
-        for asked in (sent, self.address.deployment if self.address else ""):
-            if asked and asked != served.endpoint:
-                raise NotFound(
-                    f"The endpoint '{served.endpoint}' has no deployment '{asked[:64]}'. Its only "
-                    f"one is '{served.endpoint}'; leave '{DEPLOYMENT}' out to get it."
-                )
-        self._served_by = ((b"x-ms-deployment-name", served.endpoint.encode()),)
+        in_path = self.address.deployment if self.address else ""
+        if in_path == endpoint.name and in_path not in endpoint.deployments:
+            in_path = ""
+        if sent and in_path and sent != in_path:
+            endpoint.get(sent)
+            endpoint.get(in_path)
+            raise Invalid(
+                f"The path names the deployment '{in_path[:64]}', the header '{DEPLOYMENT}' "
+                f"'{sent[:64]}'. Send one of them."
+            )
+        return sent or in_path
 
     async def reply(
         self,
@@ -100,8 +132,8 @@ class Exchange:
         """Send `error`, in the dialect of the route."""
         refusal = self.dialect.refuse(error)
         headers += ((b"x-ms-error-code", refusal.code.encode()),)
-        if error.kind is Kind.UNAUTHENTICATED:
-            headers += ((b"www-authenticate", b"Bearer"),)
+        if error.kind is Kind.UNAUTHENTICATED or isinstance(error, InsufficientScope):
+            headers += ((b"www-authenticate", _challenge(error)),)
         if error.kind in _UNREAD:
             headers += ((b"connection", b"close"),)
         if error.retry_after is not None and error.kind in _MAY_RETRY:
@@ -121,3 +153,12 @@ class Exchange:
         if theirs is None:
             return (ours, *self._served_by)
         return (ours, (b"x-ms-client-request-id", theirs[:_LONGEST_ECHO]), *self._served_by)
+
+
+def _challenge(error: CupolaError) -> bytes:
+    """As RFC 6750 has it, section 3.1: clients renew a token when they read `invalid_token`."""
+    if isinstance(error, InvalidToken):
+        return b'Bearer error="invalid_token"'
+    if isinstance(error, InsufficientScope):
+        return b'Bearer error="insufficient_scope"'
+    return b"Bearer"

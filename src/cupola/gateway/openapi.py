@@ -4,10 +4,11 @@ Paths come from `gateway.address`, the fields of bodies from each dialect's tabl
 says neither more nor less than what is there. Tests run against a live server what it says.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cupola
+from cupola.deployments.model import AuthMode
 from cupola.gateway.absent import TASKS
 from cupola.gateway.address import (
     DEPLOYMENT,
@@ -21,7 +22,7 @@ from cupola.gateway.address import (
 from cupola.gateway.bodies import BODIES, EXAMPLES
 from cupola.gateway.bodies import SCHEMAS as BODY_SCHEMAS
 from cupola.gateway.compatibility import ALIASES, SERVICE, Compatibility
-from cupola.gateway.directory import Served
+from cupola.gateway.directory import Served, ServedEndpoint
 from cupola.gateway.exchange import DEPLOYMENT as DEPLOYMENT_HEADER
 from cupola.gateway.plan import can_chat, can_fill
 from cupola.gateway.refusals import ANY, CHAT, CHAT_424, CHAT_ELSEWHERE, describe_refusals
@@ -70,14 +71,26 @@ _COMPLETIONS: Mapping[Tongue, Mapping[str, str]] = {
 """Kind of content -> schema of the reply."""
 _WITH_POLICY = frozenset((Tongue.AZURE, Tongue.FOUNDRY, Tongue.TEXT_AZURE))
 _KEYLESS = frozenset((Resource.ENDPOINT_HEALTH, Resource.OPENAPI, Resource.DOCS))
+_SCHEMES: Mapping[AuthMode, Mapping[str, Any]] = {
+    AuthMode.KEY: {
+        "bearer": {"type": "http", "scheme": "bearer"},
+        "apiKey": {"type": "apiKey", "in": "header", "name": "api-key"},
+    },
+    AuthMode.TOKEN: {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+}
 _NO_ID = str.maketrans({"/": "_", ".": "_", "{": None, "}": None})
 
 
 def describe_endpoint(
-    served: Served, url: str, compatibility: Compatibility = SERVICE
+    served: Served, endpoint: ServedEndpoint, url: str, compatibility: Compatibility = SERVICE
 ) -> dict[str, Any]:
-    """The document of one endpoint, whose address is `url`."""
-    describe = _Operations(served, compatibility).describe
+    """The document of one endpoint, whose address is `url`.
+
+    Args:
+        served: Which of its deployments the document is about.
+    """
+    describe = _Operations(served, endpoint, compatibility).describe
+    schemes = _SCHEMES[endpoint.auth_mode]
     return {
         "openapi": "3.1.0",
         "info": {
@@ -86,13 +99,10 @@ def describe_endpoint(
             "version": cupola.__version__,
         },
         "servers": [{"url": url}],
-        "security": [{"bearer": []}, {"apiKey": []}],
+        "security": [{name: []} for name in schemes],
         "paths": {f"/{path}": describe(path, route) for path, route in _list_paths(served)},
         "components": {
-            "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer"},
-                "apiKey": {"type": "apiKey", "in": "header", "name": "api-key"},
-            },
+            "securitySchemes": schemes,
             "headers": HEADERS,
             "schemas": {**BODY_SCHEMAS, **SCHEMAS, **REPLIES, **REFUSALS},
         },
@@ -127,8 +137,11 @@ def _is_served(route: Route, served: Served) -> bool:
 class _Operations:
     """The document's operations, for one endpoint."""
 
-    def __init__(self, served: Served, compatibility: Compatibility) -> None:
+    def __init__(
+        self, served: Served, endpoint: ServedEndpoint, compatibility: Compatibility
+    ) -> None:
         self._served = served
+        self._endpoint = endpoint
         self._compatibility = compatibility
 
     def describe(self, path: str, route: Route) -> dict[str, Any]:
@@ -158,11 +171,17 @@ class _Operations:
                 {
                     "name": DEPLOYMENT_HEADER,
                     "in": "header",
-                    "description": "The endpoint's only deployment, which is also the default.",
-                    "schema": {"type": "string", "enum": [self._served.endpoint, ""]},
+                    "description": self._explain_deployments(),
+                    "schema": {"type": "string", "enum": [*self._endpoint.deployments, ""]},
                 }
             )
         return [*parameters, *_EVERYWHERE]
+
+    def _explain_deployments(self) -> str:
+        if len(self._endpoint.deployments) == 1:
+            return "The endpoint's only deployment, which is also the default."
+        shares = ", ".join(f"{name} {per} %" for name, per in self._endpoint.weights.items())
+        return f"One of the endpoint's deployments; without it the traffic split decides: {shares}."
 
     def _path_parameters(self, path: str) -> list[dict[str, Any]]:
         if "{" not in path:
@@ -170,7 +189,7 @@ class _Operations:
         if "{id}" in path:
             name, values = "id", [self._served.model, self._served.endpoint]
         else:
-            name, values = "deployment", [self._served.endpoint]
+            name, values = "deployment", [*self._endpoint.deployments, self._served.endpoint]
         schema = {"type": "string", "enum": list(dict.fromkeys(values))}
         return [{"name": name, "in": "path", "required": True, "schema": schema}]
 
@@ -199,9 +218,10 @@ class _Operations:
 
     def _responses(self, route: Route) -> dict[str, Any]:
         if route.resource in TASKS:
-            return describe_refusals(ANY, route.tongue)
+            return describe_refusals((*self._barred(), *ANY), route.tongue)
         if route.resource is Resource.COMPLETION:
-            refused = describe_refusals(self._refusals_of_chat(), route.tongue)
+            statuses = (*self._barred(), *self._refusals_of_chat())
+            refused = describe_refusals(statuses, route.tongue)
             return {"200": _completion(route.tongue), **refused}
         kind, schema = _REPLY[route.resource]
         reply = {"description": "OK", "headers": _IDS, "content": {kind: {"schema": schema}}}
@@ -212,8 +232,13 @@ class _Operations:
                 "content": {"text/plain": {"schema": {"type": "string"}}},
             }
             return {"200": reply, "503": why}
-        refused = describe_refusals((404,) if route.resource in _KEYLESS else ANY, route.tongue)
-        return {"200": reply, **refused}
+        keyless = route.resource in _KEYLESS
+        statuses = (404,) if keyless else (*self._barred(), *ANY)
+        return {"200": reply, **describe_refusals(statuses, route.tongue)}
+
+    def _barred(self) -> Sequence[int]:
+        """What a good token without the right gets; a key without it is not told so much."""
+        return (403,) if self._endpoint.auth_mode is AuthMode.TOKEN else ()
 
     def _refusals_of_chat(self) -> list[int]:
         direct = self._compatibility.model_error_status == "direct"

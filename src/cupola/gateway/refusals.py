@@ -11,7 +11,8 @@ from cupola.gateway.compatibility import FAILED_DEPENDENCY
 
 _SAID: Mapping[int, str] = {
     400: "The request cannot be served as written; the message says why.",
-    401: "No key, or not a valid one.",
+    401: "No key or token, or not a valid one.",
+    403: "The token is valid, but gives no right to this.",
     404: "No such endpoint, as far as this key may know; or no such deployment, model or task.",
     408: "The body took too long to arrive.",
     413: "The body is too large.",
@@ -128,6 +129,7 @@ def _schema(status: int, tongue: Tongue) -> dict[str, Any]:
 def _headers(status: int) -> Sequence[str]:
     own = {
         401: ["www-authenticate"],
+        403: ["www-authenticate"],
         FAILED_DEPENDENCY: ["ms-azureml-model-error-statuscode", "ms-azureml-model-error-reason"],
         429: ["retry-after"],
         503: ["retry-after"],

@@ -151,7 +151,11 @@ HEADERS: Mapping[str, Any] = {
     ),
     "x-ms-deployment-name": _header("What answered.", _TEXT, always=True),
     "x-ms-error-code": _header("The body's code.", _TEXT, always=True),
-    "www-authenticate": _header("How to send a key.", {"const": "Bearer"}, always=True),
+    "www-authenticate": _header(
+        "How to send a key or token, and what is wrong with the token.",
+        {"type": "string", "pattern": '^Bearer( error="[a-z_]+")?$'},
+        always=True,
+    ),
     "retry-after": _header(
         "Seconds after which to ask again, where that is known.", _COUNT, always=False
     ),

@@ -1,0 +1,169 @@
+"""Changes of other processes are noticed, and a database that is down is no catastrophe."""
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cupola.db.database import Database
+from cupola.db.migration import ensure_schema
+from cupola.db.watch import Watch
+from cupola.deployments.model import EndpointKind
+from cupola.deployments.schemas import get_keys
+from cupola.deployments.service import make_endpoint
+from cupola.deployments.store import SqlEndpoints
+from cupola.gateway.app import Gateway
+from cupola.gateway.directory import Directory
+from cupola.gateway.publish import Publisher
+from cupola.gateway.snapshot import Known, SnapshotBuilder
+from cupola.ids import EndpointName, ModelName
+from cupola.keys.service import Keyring
+from cupola.testing import FakeClock, MemorySecret
+from tests.gateway.fakes import HELLO, Caller, FixedPool, ScriptedReplica, saying, served
+
+QUICK = 0.02
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    file = tmp_path / "cupola.db"
+    ensure_schema(file)
+    database = Database(file)
+    yield database
+    await database.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110  what changes has no event
+            await asyncio.sleep(0.005)
+
+
+async def commit(database: Database) -> None:
+    """A change of anything."""
+    async with database.transaction():
+        pass
+
+
+class Listener:
+    """Counts; fails if told to."""
+
+    def __init__(self) -> None:
+        self.told = 0
+        self.failing = False
+
+    async def __call__(self) -> None:
+        if self.failing:
+            raise OSError("disk I/O error")
+        self.told += 1
+
+
+async def test_the_first_look_and_each_change_are_told(database: Database):
+    """What changed before the watch began included; without a change nothing is."""
+    listener = Listener()
+    watch = Watch(database, listener, QUICK)
+    async with watch.under_way():
+        await until(lambda: listener.told == 1)
+        await asyncio.sleep(5 * QUICK)
+        assert 1 == listener.told
+        await commit(database)
+        await until(lambda: listener.told == 2)
+
+    assert 2 == watch.statistics().changes
+
+
+async def test_what_is_woken_does_not_wait(database: Database):
+    """Nor does it need a change in the database: replicas come and go too."""
+    listener = Listener()
+    watch = Watch(database, listener, period=60)
+    async with watch.under_way():
+        await until(lambda: listener.told == 1)
+        watch.wake()
+        await until(lambda: listener.told == 2)
+        await commit(database)
+        watch.wake()
+        await until(lambda: listener.told == 3)
+
+
+async def test_an_outage_is_logged_once_and_counted(
+    database: Database, caplog: pytest.LogCaptureFixture
+):
+    """Whoever listens is told again once it is over, though nothing changed meanwhile."""
+    listener = Listener()
+    watch = Watch(database, listener, QUICK)
+    async with watch.under_way():
+        await until(lambda: listener.told == 1)
+        listener.failing = True
+        await commit(database)
+        await until(lambda: watch.statistics().failures > 3)
+        listener.failing = False
+        await until(lambda: listener.told == 2)
+        await asyncio.sleep(3 * QUICK)
+
+    levels = [record.levelname for record in caplog.records]
+    assert ["ERROR", "WARNING"] == levels
+    assert 2 == listener.told
+
+
+async def test_a_database_that_is_gone_leaves_the_watch_alive(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    """Whatever the reading raises."""
+    listener = Listener()
+    watch = Watch(database, listener, QUICK)
+    reading = database.reading
+
+    def gone() -> Any:
+        raise ConnectionError("the server closed the connection")
+
+    async with watch.under_way():
+        await until(lambda: listener.told == 1)
+        monkeypatch.setattr(database, "reading", gone)
+        await until(lambda: watch.statistics().failures > 2)
+        monkeypatch.setattr(database, "reading", reading)
+        await commit(database)
+        await until(lambda: listener.told == 2)
+
+
+async def test_a_key_revoked_by_another_process_stops_within_a_second(
+    database: Database, tmp_path: Path
+):
+    """From its commit to the first refusal, on one SQLite file; the other key goes on to work."""
+    store, keyring = SqlEndpoints(database), Keyring(MemorySecret())
+    pilot = served(FixedPool([ScriptedReplica(saying(*HELLO))]))
+    await store.add(
+        made := make_endpoint(
+            EndpointName("pilot"), EndpointKind.SERVERLESS, ModelName("M"), 0, "sed_1"
+        )
+    )
+
+    async def read() -> Known:
+        return Known(await store.list())
+
+    directory = Directory()
+    publisher = Publisher(directory, SnapshotBuilder(keyring, lambda *_: pilot), read)
+    caller = Caller(Gateway(directory, keyring.digest, FakeClock()))
+    pair = get_keys(made, keyring)
+
+    async def status(key: str) -> int:
+        return (await caller.call("/endpoints/pilot/info", key=key)).status
+
+    async with Watch(database, publisher.publish).under_way():
+        await until(lambda: len(directory.snapshot.keys) == 2)
+        assert 200 == await status(pair.primary)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.db.changer", str(tmp_path), "pilot",
+            stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        async with asyncio.timeout(60):
+            while await status(pair.primary) == 200:  # noqa: ASYNC110  as a caller would ask
+                await asyncio.sleep(0.005)
+        refused = time.time()  # noqa: TID251  of two processes, hence the machine's clock
+        said, _ = await process.communicate()
+
+    assert refused - float(said) < 1
+    assert (401, 200) == (await status(pair.primary), await status(pair.secondary))
