@@ -14,7 +14,7 @@ from referencing.jsonschema import DRAFT202012
 
 from cupola.engines.port import Generation
 from cupola.gateway.address import resolve
-from cupola.gateway.directory import serve_alone
+from cupola.gateway.directory import Served, serve_alone
 from cupola.gateway.openapi import describe_endpoint
 from cupola.kit.errors import RateLimited
 from cupola.wire.azure import decode as azure
@@ -38,8 +38,12 @@ TEXT = {"prompt": "Hi"}
 
 @pytest.fixture
 def document() -> dict[str, Any]:
-    pilot = served(FixedPool([]))
-    return describe_endpoint(pilot, serve_alone(pilot), "http://localhost:8100/endpoints/pilot")
+    return describe(served(FixedPool([])))
+
+
+def describe(alone: Served) -> dict[str, Any]:
+    """The document of an endpoint with one deployment."""
+    return describe_endpoint(alone, serve_alone(alone), "http://localhost:8100/endpoints/pilot")
 
 
 def fill(path: str) -> str:
@@ -125,8 +129,8 @@ async def test_what_the_model_cannot_do_is_not_described(changes: dict[str, Any]
     """A route that would answer 404 to everybody is no promise."""
     profile = replace(PROFILE, **changes)
     caller = Caller(gateway_of(replace(served(FixedPool([])), profile=profile)))
-    missing = {path for path, _ in iter_operations(describe_endpoint(served(FixedPool([])), ""))}
-    described = describe_endpoint(replace(served(FixedPool([])), profile=profile), "")
+    missing = {path for path, _ in iter_operations(describe(served(FixedPool([]))))}
+    described = describe(replace(served(FixedPool([])), profile=profile))
     missing -= described["paths"].keys()
 
     assert any(path.endswith(lacking) for path in missing)
@@ -141,7 +145,7 @@ async def test_a_providers_refusals_are_described():
     provider = replace(served(FixedPool([ScriptedReplica(limited, profile)])), profile=profile)
     answer = await Caller(gateway_of(provider)).call(f"{PILOT}/chat/completions", CHAT)
 
-    described = describe_endpoint(provider, "http://h")
+    described = describe(provider)
     [refusal] = [
         one["responses"]["429"]
         for path, one in iter_operations(described)
@@ -152,7 +156,7 @@ async def test_a_providers_refusals_are_described():
     fits(described, reference.rpartition("/")[2]).validate(answer.json)
     assert "retry-after" in refusal["headers"].keys() - answer.headers.keys()
     assert not described["components"]["headers"]["retry-after"]["required"]
-    own = describe_endpoint(served(FixedPool([])), "http://h")
+    own = describe(served(FixedPool([])))
     assert not any("429" in one["responses"] for _, one in iter_operations(own))
 
 
