@@ -160,6 +160,8 @@ class Identity:
         Raises:
             Invalid: Scopes that the opener's token lacks, or a lifetime out of bounds.
         """
+        if user.id == console.CONSOLE.id:
+            raise Invalid("The console has a token of its own and no sessions. Sign in as a user.")
         now = self._now()
         expires = now + self._check_lifetime(lifetime)
         if opener is not None and opener.scopes is not None:
