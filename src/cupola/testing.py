@@ -7,6 +7,7 @@ Each stands in for the real thing behind the same port and passes the same contr
 from cupola.catalog.memory import MemoryEntries, MemoryShelf
 from cupola.deployments.memory import MemoryEndpoints
 from cupola.engines.echo import EchoReplica
+from cupola.identity.memory import MemorySessions, MemoryUsers
 from cupola.keys.memory import MemorySecret
 from cupola.kit.clock import FakeClock
 
@@ -16,5 +17,7 @@ __all__ = [
     "MemoryEndpoints",
     "MemoryEntries",
     "MemorySecret",
+    "MemorySessions",
     "MemoryShelf",
+    "MemoryUsers",
 ]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from starlette.responses import JSONResponse
 
 from cupola.control.sign_in import make_sign_in_router
@@ -47,9 +48,9 @@ class Served:
     """Names and groups that `on_sign_in` got."""
     noted: list[str] = field(default_factory=list)
 
-    def browser(self, **options: bool) -> httpx.AsyncClient:
+    def browser(self) -> httpx.AsyncClient:
         """Keeps cookies and follows nothing by itself."""
-        return httpx.AsyncClient(base_url=self.url, **options)
+        return httpx.AsyncClient(base_url=self.url)
 
 
 @asynccontextmanager
@@ -115,6 +116,12 @@ def _build(
         assert isinstance(error, CupolaError)
         body = {"error": {"code": error.kind.value, "message": error.public}}
         return JSONResponse(body, _STATUS.get(error.kind, 400))
+
+    @app.exception_handler(RequestValidationError)
+    async def refuse_fields(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        # Not what was sent, as FastAPI's own does: it may be a password, or no text at all.
+        return JSONResponse({"details": [fault["loc"] for fault in error.errors()]}, 422)
 
     return app
 

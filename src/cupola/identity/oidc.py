@@ -157,8 +157,9 @@ class OidcProvider:
             raise ValueError("azp names another client")
         if not isinstance(claims.get("nonce"), str) or not _same(claims["nonce"], nonce):
             raise ValueError("the nonce is another browser's")
-        if not isinstance(claims["sub"], str) or not 0 < len(claims["sub"]) <= 255:
-            raise ValueError("sub is no text of at most 255 characters")
+        subject = claims["sub"]
+        if not (isinstance(subject, str) and subject.isprintable() and len(subject) <= 255):
+            raise ValueError("sub is no line of at most 255 characters")
 
     def _check_domain(self, claims: Mapping[str, Any]) -> None:
         allowed = self._config.allowed_domains
