@@ -47,6 +47,8 @@ class Settings(BaseSettings):
     """The port to listen on; 0 takes any free one."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """What the log file in the home keeps."""
+    database_url: str = Field(default="", repr=False)
+    """A PostgreSQL database instead of the file in the home; empty: the file."""
     max_body: int = Field(default=4 * _MIB, ge=_KIB)
     """Bytes of a request's body; a larger one is refused with 413."""
     body_timeout: float = Field(default=30.0, gt=0)
@@ -57,6 +59,8 @@ class Settings(BaseSettings):
     """Threads of one engine; 0 takes what suits the model, at most the cores it may use."""
     engine_context: int = Field(default=0, ge=0)
     """Tokens of prompt and completion in one slot; 0 takes the model's own length."""
+    core_quota: int = Field(default=0, ge=0)
+    """Cores of a project's managed deployments, unless it has a quota itself; 0: all there are."""
 
     session_hours: float = Field(default=168.0, gt=0, le=24 * 366)
     """Hours after which who signed in has to do so again."""
