@@ -160,11 +160,21 @@ class FetchFailed:
 WeightsState: TypeAlias = Absent | Downloading | Ready | FetchFailed
 
 
+@dataclass(frozen=True, slots=True)
+class Garbage:
+    """Fetched weights that nobody wants."""
+
+    name: str
+    """Of their folder: repository, quantisation and a digest."""
+    size: int
+    """Bytes that deleting them frees."""
+
+
 def is_safe_name(name: str) -> bool:
     """Whether a file of that name stays in the folder it is put into, and hides nothing there."""
     parts = name.split("/")
     return len(name) <= _LONGEST_NAME and all(
-        part and not part.startswith(".") and part.isprintable() and not set(part) & set('\\:')
+        part and not part.startswith(".") and part.isprintable() and not set(part) & set("\\:")
         for part in parts
     )
 
