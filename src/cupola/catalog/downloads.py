@@ -108,12 +108,20 @@ class HubWeightStore:
             return found
         if weights.repository is None or self._access.offline:
             raise Unavailable(self._explain_absence(model, weights))
+        return await self.ensure_weights(weights)
+
+    async def ensure_weights(self, weights: Weights) -> FoundWeights:
+        """These very weights, for whoever chose them. Raises: Unavailable."""
+        if found := self._shelf.find(weights):
+            return found
+        if self._access.offline:
+            raise Unavailable(f"{weights.describe()} cannot be fetched: {_OFFLINE}")
         key = name_folder(weights)
         download = self._under_way.get(key) or self._begin(key, weights)
         await download.wait()
         if found := self._shelf.find(weights):
             return found
-        raise Unavailable(f"{model.name}: {download.reason or 'the download was cancelled.'}")
+        raise Unavailable(download.reason or f"The download of {weights.describe()} was cancelled.")
 
     async def cancel(self, model: Model, quantisation: str | None = None) -> bool:
         weights = self._choose(model, quantisation)

@@ -13,14 +13,14 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Final, NoReturn, TypeVar
 
-import httpx2  # the library's own client: `get_session` hands one out, and its faults come through
 import msgspec
 from huggingface_hub import HfApi, constants, get_session, hf_hub_url, hf_raise_for_status
-from huggingface_hub.errors import (
+from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError: its client's
     EntryNotFoundError,
     GatedRepoError,
     HfHubHTTPError,
     HFValidationError,
+    HTTPError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
@@ -48,11 +48,14 @@ Tell = Callable[[Event], None]
 ATTEMPTS: Final = 6
 """In a row without one byte; with the first pause of a second, half a minute."""
 _PASSING: Final = {408, 425, 429, 500, 502, 503, 504}
-_CHUNK: Final = 1024 * 1024
 _TOLD_EVERY: Final = 0.2
 """Seconds between two events of progress."""
 _MOST_FILES: Final = 10_000
 _MOST_CONFIG: Final = 1024 * 1024
+
+
+class CutOff(Exception):
+    """A transfer ended before its end, and brought nothing."""
 
 
 class Refused(Exception):
@@ -194,7 +197,9 @@ def _download(job: Job, revision: str, listed: Listed, part: Path, tally: _Tally
         before = _size(part)
         try:
             _append(job, revision, listed, part, tally)
-        except httpx2.TransportError:
+        except HTTPError as error:
+            if isinstance(error, HfHubHTTPError):
+                raise  # an answer, if a refusing one
             if _size(part) > before:
                 return False
             raise
@@ -202,7 +207,7 @@ def _download(job: Job, revision: str, listed: Listed, part: Path, tally: _Tally
             return True
         if _size(part) > before:
             return False
-        raise httpx2.RemoteProtocolError("The transfer ended too early.")
+        raise CutOff
 
     if listed.size is not None and _size(part) > listed.size:
         part.unlink()
@@ -221,7 +226,7 @@ def _append(job: Job, revision: str, listed: Listed, part: Path, tally: _Tally) 
         resumed = begin and response.status_code == HTTPStatus.PARTIAL_CONTENT
         with part.open("ab" if resumed else "wb") as file:
             size = begin if resumed else 0
-            for chunk in response.iter_raw(_CHUNK):
+            for chunk in response.iter_raw():
                 file.write(chunk)
                 file.flush()
                 size += len(chunk)
@@ -280,12 +285,12 @@ def _repeat(job: Job, work: Callable[[], T]) -> T:
     while True:
         try:
             return work()
-        except httpx2.TransportError as error:
-            fault = f"{constants.ENDPOINT} cannot be reached ({type(error).__name__})"
         except HfHubHTTPError as error:
             if error.response.status_code not in _PASSING:
                 _refuse_answer(job, error)
             fault = f"{constants.ENDPOINT} answered with status {error.response.status_code}"
+        except (HTTPError, CutOff) as error:
+            fault = f"{constants.ENDPOINT} cannot be reached ({type(error).__name__})"
         except HFValidationError as error:
             raise Refused(f"{job.repository!r} is no name of a repository.") from error
         pause = next(pauses, None)
