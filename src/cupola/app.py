@@ -21,9 +21,11 @@ from urllib.parse import urlsplit
 
 from cupola import __version__
 from cupola.backup import Source
+from cupola.catalog.downloads import HubAccess, HubWeightStore
 from cupola.catalog.model import Model, Task
+from cupola.catalog.ports import Hub, WeightStore
 from cupola.catalog.service import Catalog
-from cupola.catalog.store import EntryFiles, WeightFolders
+from cupola.catalog.store import EntryFiles, OwnEntryFiles, SystemDisk, WeightFolders
 from cupola.db.database import Database
 from cupola.db.migration import ensure_schema
 from cupola.deployments.loop import Supervisor
@@ -48,7 +50,7 @@ from cupola.keys.store import SecretFile
 from cupola.kit.clock import Clock, SystemClock
 from cupola.kit.errors import CupolaError, NotFound
 from cupola.kit.tasks import cancel, supervise
-from cupola.settings import Settings
+from cupola.settings import Settings, network_variables
 from cupola.telemetry.log import start_log, stop_log
 
 FIRST_ENDPOINT = EndpointName("pilot")
@@ -74,6 +76,7 @@ class State:
     home: Home
     keys: Keyring
     catalog: Catalog
+    weights: WeightStore
     endpoints: Endpoints
     upstreams: Mapping[EndpointName, Upstream]
     """What stands behind the endpoints of that kind."""
@@ -89,9 +92,29 @@ class Listeners:
     """Each time that it has not answered for a while; says why."""
 
 
-def open_catalog(home: Home) -> Catalog:
-    """The catalog, with the home's own weights before the shipped ones."""
-    return Catalog(EntryFiles(), WeightFolders(home.models))
+def open_catalog(home: Home, hub: Hub | None = None) -> Catalog:
+    """The catalog, with the home's own entries, and its own weights before the shipped ones.
+
+    Args:
+        hub: Where repositories can be looked up that are to be added.
+    """
+    own = OwnEntryFiles(home.entries, home.models, EntryFiles())
+    return Catalog(own, _open_shelf(home), own, hub)
+
+
+def open_weights(settings: Settings, home: Home) -> HubWeightStore:
+    """What fetches weights into the home; to be closed by whoever opened it."""
+    access = HubAccess(
+        offline=settings.offline,
+        endpoint=settings.hub_endpoint,
+        find_token=settings.find_hub_token,
+        environment=network_variables(),
+    )
+    return HubWeightStore(home.weights, _open_shelf(home), access, SystemDisk())
+
+
+def _open_shelf(home: Home) -> WeightFolders:
+    return WeightFolders(home.models, fetched=home.weights)
 
 
 def open_upstreams(home: Home) -> Mapping[EndpointName, Upstream]:
@@ -140,15 +163,18 @@ async def open_state(settings: Settings, clock: Clock) -> AsyncIterator[State]:
     location = locate(settings).location
     ensure_schema(location)
     database = Database(location)
+    weights = open_weights(settings, home)
     try:
         yield State(
             home=home,
             keys=Keyring(SecretFile(home.secret)),
-            catalog=open_catalog(home),
+            catalog=open_catalog(home, weights),
+            weights=weights,
             endpoints=Endpoints(SqlEndpoints(database), clock, _name_upstreams(home, upstreams)),
             upstreams=upstreams,
         )
     finally:
+        await weights.close()
         await database.close()
 
 

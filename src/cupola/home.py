@@ -3,7 +3,9 @@
     secret.key          what every key is derived from (keys.store); never leaves the home
     cupola.db           endpoints (db); SQLite, with its -wal and -shm beside it while in use
     upstreams.toml      models that others run, if you write it (engines.upstream.config)
+    models.d/           entries of your own, for models that the catalog has not (catalog.store)
     models/             weights of your own; searched before the ones that come with Cupola
+    weights/            weights that were fetched (catalog.layout); may be deleted
     logs/               cupola.log, and one log per engine
     run/lock            held by the running server, so that a second one stays out
     run/server.json     the running server's process id and address, for the commands
@@ -47,7 +49,9 @@ class Home:
         self.folder = folder
         self.secret = folder / "secret.key"
         self.database = folder / "cupola.db"
+        self.entries = folder / "models.d"
         self.models = folder / "models"
+        self.weights = folder / "weights"
         self.upstreams = folder / "upstreams.toml"
         self.logs = folder / "logs"
         self.run = folder / "run"

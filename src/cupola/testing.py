@@ -4,7 +4,14 @@ Each stands in for the real thing behind the same port and passes the same contr
 `tests/contract`.
 """
 
-from cupola.catalog.memory import MemoryEntries, MemoryShelf
+from cupola.catalog.memory import (
+    MemoryDisk,
+    MemoryEntries,
+    MemoryHub,
+    MemoryOwnEntries,
+    MemoryShelf,
+    MemoryWeightStore,
+)
 from cupola.deployments.memory import MemoryEndpoints
 from cupola.engines.echo import EchoReplica
 from cupola.keys.memory import MemorySecret
@@ -13,8 +20,12 @@ from cupola.kit.clock import FakeClock
 __all__ = [
     "EchoReplica",
     "FakeClock",
+    "MemoryDisk",
     "MemoryEndpoints",
     "MemoryEntries",
+    "MemoryHub",
+    "MemoryOwnEntries",
     "MemorySecret",
     "MemoryShelf",
+    "MemoryWeightStore",
 ]

@@ -99,7 +99,7 @@ async def test_weights_are_fetched_and_whole(make: Make, tiny: bytes):
     found = await store.ensure(model())
 
     assert tiny == found.path.read_bytes()
-    assert store.state(model()) == Ready(found)
+    assert store.state(model()) == Ready(found, Quantisation.F16)
     assert not found.own
     assert hashlib.sha256(tiny).hexdigest() == found.file.sha256
 

@@ -92,13 +92,14 @@ class HubWeightStore:
         if isinstance(weights, Refusal):
             return Absent(weights.reason)
         if found := self._shelf.find(weights):
-            return Ready(found)
+            return Ready(found, weights.quantisation)
         key = name_folder(weights)
         if download := self._under_way.get(key):
             return download.progress
         if reason := self._failed.get(key):
             return FetchFailed(reason)
-        return Absent(self._explain_absence(model, weights))
+        fetchable = weights.repository is not None and not self._access.offline
+        return Absent(self._explain_absence(model, weights), fetchable)
 
     async def ensure(self, model: Model, quantisation: str | None = None) -> FoundWeights:
         weights = self._choose(model, quantisation)

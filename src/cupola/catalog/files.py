@@ -123,6 +123,8 @@ class Absent:
 
     reason: str
     """Why they cannot be had, or what has to be done to have them."""
+    fetchable: bool = False
+    """Whether `ensure` would try to fetch them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,7 @@ class Ready:
     """Whole, and on this machine."""
 
     found: FoundWeights
+    quantisation: Quantisation
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,5 +58,5 @@ def read_json(path: Path) -> object:
         if path.stat().st_size > MAX_JSON:
             raise BadModelFile(f"{path.name} is larger than {MAX_JSON:,} bytes.")
         return msgspec.json.decode(path.read_bytes())
-    except (OSError, msgspec.DecodeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadModelFile(f"{path.name} is no valid JSON.", private=str(error)) from error

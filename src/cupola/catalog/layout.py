@@ -53,7 +53,7 @@ def read_receipt(folder: Path, name: str = RECEIPT) -> Receipt | None:
     """None: there is none, or it cannot be read, and then the folder is not believed."""
     try:
         return msgspec.json.decode((folder / name).read_bytes(), type=Receipt)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError):
         return None
 
 

@@ -96,7 +96,7 @@ class MemoryOwnEntries(MemoryEntries):
 class MemoryWeightStore:
     """A `WeightStore` whose hub is a dictionary: of each repository the weights that it has.
 
-    A download goes on when `release` is called, so that a test can look at it under way.
+    A download ends at once, but not between `hold` and `release`, so that a test can look at it.
     """
 
     def __init__(self, published: Mapping[str, FoundWeights], *here: Weights) -> None:
@@ -106,11 +106,17 @@ class MemoryWeightStore:
         self._failed: dict[Weights, str] = {}
         self._under_way: dict[Weights, asyncio.Event] = {}
         self._waiting: dict[Weights, int] = {}
+        self._held = False
         self.fetches = 0
         """How many downloads were begun."""
 
+    def hold(self) -> None:
+        """No download ends from now on."""
+        self._held = True
+
     def release(self) -> None:
-        """Let every download under way come to its end."""
+        """Let downloads end again, those under way too."""
+        self._held = False
         for ended in self._under_way.values():
             ended.set()
 
@@ -119,12 +125,12 @@ class MemoryWeightStore:
         if isinstance(weights, Refusal):
             return Absent(weights.reason)
         if found := self._here.get(weights):
-            return Ready(found)
+            return Ready(found, weights.quantisation)
         if weights in self._under_way:
             return Downloading(0, None)
         if reason := self._failed.get(weights):
             return FetchFailed(reason)
-        return Absent(f"The weights of {model.name} are not here yet.")
+        return Absent(f"The weights of {model.name} are not here.", weights.repository is not None)
 
     async def ensure(self, model: Model, quantisation: str | None = None) -> FoundWeights:
         weights = choose_weights(model, quantisation, None, self._here)
@@ -165,6 +171,8 @@ class MemoryWeightStore:
             self._failed.pop(weights, None)
             self._under_way[weights] = asyncio.Event()
         ended = self._under_way[weights]
+        if not self._held:
+            ended.set()
         self._waiting[weights] = self._waiting.get(weights, 0) + 1
         try:
             await ended.wait()

@@ -15,7 +15,7 @@ from cupola.catalog.introduce import (
     introduce,
     read_repository,
 )
-from cupola.catalog.local import read_local_gguf, read_local_safetensors
+from cupola.catalog.local_models import read_local_gguf, read_local_safetensors
 from cupola.catalog.model import Model
 from cupola.catalog.ports import Entries, Hub, OwnEntries, Shelf
 from cupola.catalog.search import ModelFilter, search

@@ -76,7 +76,7 @@ class OwnEntryFiles:
     def find_template(self, name: str) -> str | None:
         return self._shipped.find_template(name)
 
-    def check(self, name: ModelName, *, shadow: bool) -> None:
+    def check(self, name: ModelName, *, shadow: bool = False) -> None:
         folded = name.casefold()
         for taken in self._own:
             if taken.casefold() == folded:

@@ -60,7 +60,7 @@ def _decode(header: bytes) -> Mapping[str, _Tensor]:
         raw = msgspec.json.decode(header, type=dict[str, msgspec.Raw])
         raw.pop("__metadata__", None)
         return {name: msgspec.json.decode(each, type=_Tensor) for name, each in raw.items()}
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # msgspec's are ValueErrors; so is bad UTF-8
         raise BadModelFile(
             "The safetensors file has a damaged header.", private=str(error)
         ) from error
