@@ -39,6 +39,12 @@ class Hub:
     """Bytes after which the next transfers of weights end."""
     statuses: list[int] = field(default_factory=list)
     """Statuses of the next answers, whatever is asked."""
+    bodies: list[bytes] = field(default_factory=list)
+    """The next answers to questions about a repository, instead of the right ones."""
+    weights_host: str = ""
+    """Another name of this machine that redirects lead to, as to a content network."""
+    weights_tokens: set[str] = field(default_factory=set)
+    """Tokens that came to where the weights are."""
     rate: float = float("inf")
     """Bytes of weights a second."""
     ranges: bool = True
@@ -109,6 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif path.startswith("/api/models/"):
             self._describe(path.removeprefix("/api/models/"))
         elif path.startswith("/cdn/"):
+            self.hub.weights_tokens |= {token} if token else set()
             self._send_weights(path.removeprefix("/cdn/"))
         else:
             self._resolve(path.removeprefix("/"))
@@ -116,7 +123,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _describe(self, path: str) -> None:
         name, _, revision = path.partition("/revision/")
         repository = self._find(name)
-        if repository is None:
+        if self.hub.bodies:
+            self._send(200, self.hub.bodies.pop(0), {"Content-Type": "application/json"})
+        elif repository is None:
             self._refuse(401, "RepoNotFound")
         elif revision not in ("", "main", COMMIT):
             self._refuse(404, "RevisionNotFound")
@@ -150,7 +159,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(404, "EntryNotFound")
         elif _is_large(file):  # as the real one, which keeps large files elsewhere
             self.send_response(302)
-            self._end({"Location": f"/cdn/{name}/{file}", "X-Repo-Commit": COMMIT})
+            self._end(
+                {
+                    "Location": f"{self.hub.weights_host}/cdn/{name}/{file}",
+                    "X-Repo-Commit": COMMIT,
+                }
+            )
         else:
             self._send(200, repository.files[file], {"X-Repo-Commit": COMMIT})
 

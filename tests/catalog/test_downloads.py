@@ -337,6 +337,56 @@ async def test_no_token_is_sent_unasked(make: Make, hub: Hub, monkeypatch: pytes
     assert set() == hub.tokens
 
 
+async def test_token_is_not_sent_elsewhere(make: Make, hub: Hub):
+    """The hub sends us to another host for the weights; that one is not told who we are."""
+    hub.weights_host = hub.url.replace("127.0.0.1", "localhost")
+
+    await make(find_token=lambda: "hf_good").ensure(model())
+
+    assert {"hf_good"} == hub.tokens
+    assert set() == hub.weights_tokens
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"siblings": 3}', b'"x"', b"\xff"])
+async def test_what_is_no_hub_is_named(make: Make, hub: Hub, body: bytes):
+    """As the page of a proxy that wants a password."""
+    hub.bodies = [body]
+
+    with pytest.raises(Unavailable, match="something that no hub says: check CUPOLA_HUB_ENDPOINT"):
+        await make().ensure(model())
+
+
+async def test_repositories_are_described(make: Make, hub: Hub, tiny: bytes):
+    """What adding a model needs to know, without fetching the model."""
+    details = {
+        "gguf": {"total": 142_848, "context_length": 2048, "chat_template": "{{ messages }}"},
+        "cardData": {"license": "mit"},
+    }
+    hub.repositories[REPOSITORY].details = details
+    hub.repositories[REPOSITORY].files["config.json"] = json.dumps(CONFIG).encode()
+
+    described = await make().describe(REPOSITORY)
+
+    assert (142_848, 2048, "{{ messages }}", "mit", CONFIG) == (
+        described.parameters,
+        described.context_length,
+        described.chat_template,
+        described.license,
+        described.config,
+    )
+    files = {file.name: file for file in described.files}
+    assert (len(tiny), hashlib.sha256(tiny).hexdigest()) == (
+        files["tiny-F16.gguf"].size,
+        files["tiny-F16.gguf"].sha256,
+    )
+    assert files["README.md"].blob
+    with pytest.raises(Unavailable, match="no repository people/none"):
+        await make().describe("people/none")
+    with pytest.raises(Unavailable, match="'a b' is no name of a repository"):
+        await make().describe("a b")
+    assert 0 == hub.count("GET /cdn/")
+
+
 async def test_full_disk_is_told_with_numbers(make: Make, hub: Hub, tiny: bytes):
     """Before anything is fetched."""
     store = make(MemoryDisk(SPARE_DISK + len(tiny) - 1))

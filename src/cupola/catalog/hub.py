@@ -65,10 +65,16 @@ class Refused(Exception):
 def describe(job: Job) -> Described:
     """What the hub says of the job's repository. Raises: Refused."""
     api = HfApi(token=job.token or False)
-    info = _repeat(
-        job,
-        lambda: api.model_info(job.repository, revision=job.revision, files_metadata=True),
-    )
+    try:
+        info = _repeat(
+            job,
+            lambda: api.model_info(job.repository, revision=job.revision, files_metadata=True),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # the library trusts a hub
+        raise Refused(
+            f"{constants.ENDPOINT} answered with something that no hub says: check "
+            "CUPOLA_HUB_ENDPOINT."
+        ) from error
     siblings = info.siblings or []
     if len(siblings) > _MOST_FILES:
         raise Refused(f"{job.repository} has {len(siblings):,} files: that is no model.")

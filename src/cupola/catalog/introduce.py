@@ -188,7 +188,7 @@ def find_quantisation(contents: Contents) -> Quantisation:
 def _group_gguf(
     repository: str, described: Described, listed: Sequence[Listed]
 ) -> tuple[Weights, ...]:
-    """One `Weights` for each quantisation, the parts of each in order; the usual one first."""
+    """One `Weights` for each quantisation, its parts in order; the usual ones first."""
     groups: dict[Quantisation, list[Listed]] = {}
     for each in sorted(listed, key=lambda file: file.name):
         name = each.name.rpartition("/")[2].casefold()
@@ -197,7 +197,7 @@ def _group_gguf(
         if (kind := _quantisation_in(name)) and _belongs(groups.get(kind, []), each):
             groups.setdefault(kind, []).append(each)
     usual = [Quantisation.Q4_K_M, Quantisation.Q8_0]
-    order = [*(kind for kind in usual if kind in groups), *(k for k in groups if k not in usual)]
+    order = [kind for kind in dict.fromkeys((*usual, *Quantisation)) if kind in groups]
     return tuple(
         Weights(kind, Format.GGUF, _files(groups[kind]), repository, described.revision,
                 described.gated)
