@@ -1,7 +1,7 @@
 """The verbs of the catalog: look models up, locate their weights, add and remove one's own."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,6 +81,22 @@ class Catalog:
         """Which weights `llamacpp` should run, here or to be fetched (`catalog.choice`)."""
         present = [each for each in model.weights if self._shelf.find(each)]
         return choose_weights(model, quantisation, free_memory, present)
+
+    def list_wanted(self, wanted: Iterable[tuple[str, str | None]]) -> frozenset[Weights]:
+        """Weights that must not be collected as garbage, because deployments run or may run them.
+
+        Args:
+            wanted: Names of models, each with a quantisation; None: whichever of the model's.
+        """
+        asked = list(wanted)
+        return frozenset(
+            weights
+            for model in self._entries.list()
+            for name, quantisation in asked
+            if name == model.name
+            for weights in model.weights
+            if quantisation in (None, weights.quantisation)
+        )
 
     def get_weights(self, model: Model, quantisation: str | None = None) -> FoundWeights:
         """Weights that can be loaded: here, and of the size the entry gives.
