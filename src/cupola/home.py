@@ -6,6 +6,7 @@
     models.d/           entries of your own, for models that the catalog has not (catalog.store)
     models/             weights of your own; searched before the ones that come with Cupola
     weights/            weights that were fetched (catalog.layout); may be deleted
+    tls/                a certificate authority of the home's own, if asked for (http.authority)
     logs/               cupola.log, and one log per engine
     run/lock            held by the running server, so that a second one stays out
     run/server.json     the running server's process id and address, for the commands
@@ -40,6 +41,8 @@ class RunningServer:
     pid: int
     url: str
     version: str
+    certificate: str | None = None
+    """The PEM file that it shows, if its URL begins with `https`; commands believe it alone."""
 
 
 class Home:
@@ -50,6 +53,7 @@ class Home:
         self.secret = folder / "secret.key"
         self.database = folder / "cupola.db"
         self.entries = folder / "models.d"
+        self.tls = folder / "tls"
         self.models = folder / "models"
         self.weights = folder / "weights"
         self.upstreams = folder / "upstreams.toml"
