@@ -87,7 +87,6 @@ async def test_what_a_person_says_goes_before_what_is_found(home: Home, tiny: Pa
     model = await home.open().add_local(tiny, "Mine", told)
 
     assert ("Me", "MIT", 512) == (model.publisher, model.license, model.context_length)
-    assert ("Mine", "MIT") == (model.offer.model, model.offer.license)
     bare = await home.open().add_local(tiny, "Bare")
     assert "LicenseRef-Unknown" == bare.license
 

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -196,6 +197,24 @@ async def test_killed_process_goes_on_where_it_was(
 
     assert tiny == found.path.read_bytes()
     assert 1 == hub.count("/cdn/", f"bytes={size}-")
+
+
+async def test_killed_at_any_moment_it_ends_whole(make: Make, hub: Hub, tiny: bytes):
+    """Whatever it was doing; nothing that arrived is asked for twice, but what was on its way."""
+    hub.rate = len(tiny) / 1.5
+    store = make()
+    moments = random.Random(4)
+    for _ in range(10):
+        asking = asyncio.ensure_future(store.ensure(model()))
+        await asyncio.wait([asking], timeout=moments.uniform(0.0, 1.2))
+        asking.cancel()
+        await asyncio.wait([asking])
+
+    hub.rate = float("inf")
+    found = await store.ensure(model())
+
+    assert tiny == found.path.read_bytes()
+    assert hub.sent < 1.5 * len(tiny)
 
 
 async def test_cancelled_download_stops_and_goes_on(

@@ -7,6 +7,7 @@ ends the job with a sentence that says what to do.
 
 import errno
 import hashlib
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from http import HTTPStatus
@@ -189,6 +190,8 @@ def _bring(job: Job, revision: str, folder: Path, listed: Listed, tally: _Tally)
     else:
         source = path  # whole when an earlier attempt ended at another file; checked again
     digest = _check(listed, source, job.repository)
+    with source.open("rb") as file:
+        os.fsync(file.fileno())  # before the receipt: it must not outlive what it says
     source.replace(path)
     size = path.stat().st_size
     tally.put(size, ends=True)

@@ -68,17 +68,6 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """What a project accepts before its first serverless deployment of a model."""
-
-    model: ModelName
-    license: str
-    terms: str
-    """The address of the licence's text."""
-    price: Price
-
-
-@dataclass(frozen=True, slots=True)
 class Model:
     """One entry. Nothing in it depends on the machine it is read on."""
 
@@ -121,11 +110,6 @@ class Model:
     """None: not published."""
     weights: tuple[Weights, ...] = ()
     """Preferred first; none: they are closed."""
-
-    @property
-    def offer(self) -> Offer:
-        """As it stands now; a subscription keeps what was accepted."""
-        return Offer(self.name, self.license, self.terms, self.price)
 
     def least_memory(self, quantisation: Quantisation) -> int | None:
         """Bytes to serve one conversation of `LEAST_CONTEXT` tokens; None: not to be known.
