@@ -115,6 +115,18 @@ async def test_weights_that_are_here_are_not_fetched(make: Make, hub: Hub):
     assert [] == hub.asked
 
 
+async def test_damaged_shipped_weights_are_told(make: Make, tmp_path: Path):
+    """A cut copy of what came with Cupola is no model that is ready."""
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "small.gguf").write_bytes(b"GG")
+    store = make()
+
+    assert isinstance(state := store.state(MODEL), Absent)
+    assert "has 2 bytes instead of 4" in state.reason
+    with pytest.raises(Unavailable, match="are damaged"):
+        await store.ensure(MODEL)
+
+
 async def test_progress_is_told(make: Make, hub: Hub, tiny: bytes):
     """While it runs, the state says how much of how much is here."""
     hub.rate = len(tiny) / 1.0

@@ -41,6 +41,7 @@ def write(folder: Path, name: str, change: tuple[str, str]) -> None:
         ("Own.toml", ("task = ", "task "), r"Own\.toml cannot be read"),
         ("Own.toml", ('name = "Own"', 'name = "Else"'), "both must be the same"),
         ("Own.toml", ("small.gguf", "../small.gguf"), "outside of the models folder"),
+        ("Own.toml", ("gated =", 'repository = "../a"\ngated ='), "write OWNER/NAME"),
         ("Small.toml", ('name = "Own"', 'name = "Small"'), "came with Cupola"),
     ],
 )

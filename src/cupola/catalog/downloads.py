@@ -42,6 +42,7 @@ from cupola.catalog.files import (
     Ready,
     Weights,
     WeightsState,
+    describe_mismatch,
 )
 from cupola.catalog.layout import FOLDER, collect, locked, name_folder
 from cupola.catalog.model import Model
@@ -92,6 +93,8 @@ class HubWeightStore:
         if isinstance(weights, Refusal):
             return Absent(weights.reason)
         if found := self._shelf.find(weights):
+            if fault := _find_damage(found):
+                return Absent(f"The weights of {model.name} are damaged: {fault}. Replace them.")
             return Ready(found, weights.quantisation)
         key = name_folder(weights)
         if download := self._under_way.get(key):
@@ -106,6 +109,8 @@ class HubWeightStore:
         if isinstance(weights, Refusal):
             raise Unavailable(weights.reason)
         if found := self._shelf.find(weights):
+            if fault := _find_damage(found):
+                raise Unavailable(f"The weights of {model.name} are damaged: {fault}.")
             return found
         if weights.repository is None or self._access.offline:
             raise Unavailable(self._explain_absence(model, weights))
@@ -334,6 +339,11 @@ async def _child(job: Job, access: HubAccess) -> AsyncIterator[_Child]:
             yield child
         finally:
             await child.end()
+
+
+def _find_damage(found: FoundWeights) -> str | None:
+    """Why a file that came with Cupola is not whole; one's own may have any size."""
+    return None if found.own else describe_mismatch(found.file, found.path.stat().st_size)
 
 
 def _collect(folder: Path, *, dry_run: bool) -> Garbage | None:

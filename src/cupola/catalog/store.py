@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import os
+import re
 import shutil
 import tomllib
 from collections.abc import Sequence
@@ -25,6 +26,8 @@ SHIPPED_TEMPLATES = Path(__file__).with_name("templates")
 SHIPPED_WEIGHTS = Path(__file__).with_name("weights")
 SHADOWS: Final = "replaces_shipped"
 """The key of an own entry that goes before one that came with Cupola."""
+
+_REPOSITORY: Final = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 
 _log = logging.getLogger(__name__)
 
@@ -158,6 +161,9 @@ class OwnEntryFiles:
         names = [file.name for weights in model.weights for file in weights.files]
         if not all(map(is_safe_name, names)):
             return f"The entry {path.name} names files outside of the models folder."
+        places = [weights.repository for weights in model.weights if weights.repository]
+        if bad := [place for place in places if not _REPOSITORY.fullmatch(place)]:
+            return f"The entry {path.name} names the repository {bad[0]!r}: write OWNER/NAME."
         if not shadow and self._shipped.find(model.name):
             return (
                 f"The entry {path.name} has the name of a model that came with Cupola. Rename it, "
