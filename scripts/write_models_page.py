@@ -15,7 +15,31 @@ HEAD = """# Models
 
 Written by `python scripts/write_models_page.py` from the entries in `src/cupola/catalog/models`, whose comments name the source of each fact and say which could not be verified; a test fails when the page is not theirs.
 Only `Cupola-Pilot` comes with its weights.
-For the others, put a GGUF file named as below into the home's `models` folder; `cupola models list` then says `here`.
+The others' are fetched from a hub when a deployment wants them, or you put a GGUF file named as below into the home's `models` folder; `cupola models list` then says `here`.
+
+## Where weights come from
+
+Weights are looked for in three places: the home's `models` folder, what came with Cupola, and what was fetched before.
+Then they are fetched from the repository that the entry names ([decision 0021](../decisions/0021-model-store.md)):
+
+- One download however many ask, also for a server and a command on the same home. It goes on where it ended, whatever ended it.
+- A file is believed when it has the checksum of the entry, or else the hub's, and is whole as its format has it. Only GGUF and safetensors are taken, with the JSON and the tokenizer beside the latter; never pickles or programs.
+- Before it begins, and while it runs, the disk is looked at; half a gibibyte stays free.
+- A *gated* repository wants its licence accepted on its page first, and then a token: the variable `HF_TOKEN`, or a file that `CUPOLA_HUB_TOKEN_FILE` names. The token is given to the hub only, not to where it redirects.
+- `CUPOLA_HUB_ENDPOINT` asks a mirror instead; `CUPOLA_OFFLINE=true` asks nobody ([settings.md](settings.md)).
+- The library's telemetry is off, and its cache in your own folder is neither read nor written.
+- A file of more than 50 GB is not given out by the Hugging Face hub in the plain way that Cupola asks; publishers split such models into parts.
+
+## Models of your own
+
+An entry is made of a GGUF file (one of the parts, where there are several), of a folder with `config.json` and safetensors, or of a hub's repository.
+Files are linked into the home's `models/NAME`, or copied if they lie on another disk: a link takes no room, and the model stays when you delete the original's name; but it is one file, so do not write into it.
+The entry is `models.d/NAME.toml` in the home, of the same form as those that come with Cupola, and may be corrected by hand; the next start reads it.
+One that cannot be read is left out, and `cupola doctor` says why.
+A name that came with Cupola is taken, unless the file says `replaces_shipped = true`.
+What no file says stays unknown: the licence is `LicenseRef-Unknown`, for example, until you say it.
+
+## The catalog
 
 """
 PROMPTING = """

@@ -4,7 +4,7 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from cupola.kit.errors import Invalid
+from cupola.kit.errors import Invalid, Unavailable
 from cupola.settings import PREFIX, Settings, load_settings, usable_cores
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference" / "settings.md"
@@ -14,6 +14,8 @@ REFERENCE = Path(__file__).parent.parent / "docs" / "reference" / "settings.md"
 def clean_environment(monkeypatch: pytest.MonkeyPatch):
     for name in Settings.model_fields:
         monkeypatch.delenv(PREFIX + name.upper(), raising=False)
+    for name in ("HF_HUB_OFFLINE", "HF_ENDPOINT", "HF_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
 
 
 def test_defaults_need_no_configuration():
@@ -62,6 +64,44 @@ def test_threads_suit_the_model():
     assert 1 == load_settings().threads_for(10_000_000)
     assert cores == load_settings().threads_for(100_000_000_000)
     assert 7 == load_settings(engine_threads=7).threads_for(1)
+
+
+@pytest.mark.parametrize(
+    ("value", "offline"), [("1", True), ("TRUE", True), ("0", False), ("", False)]
+)
+def test_the_hubs_own_variables_count(monkeypatch: pytest.MonkeyPatch, value: str, offline: bool):
+    """Whoever has set up the hub's library need not say it again; our own variable wins."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", value)
+    monkeypatch.setenv("HF_ENDPOINT", "https://mirror.example/")
+
+    assert offline == load_settings().offline
+    assert "https://mirror.example" == load_settings().hub_endpoint
+    monkeypatch.setenv("CUPOLA_OFFLINE", str(not offline))
+    monkeypatch.setenv("CUPOLA_HUB_ENDPOINT", "https://other.example")
+    assert offline != load_settings().offline
+    assert "https://other.example" == load_settings().hub_endpoint
+
+
+def test_hub_address_needs_its_scheme():
+    """A bare host would fail at the first download only."""
+    with pytest.raises(Invalid, match="begins with https://"):
+        load_settings(hub_endpoint="mirror.example")
+
+
+def test_hub_token_is_read_each_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """From the file, else from the variable that is named, else there is none."""
+    assert load_settings().find_hub_token() is None
+    monkeypatch.setenv("HF_TOKEN", "hf_usual")
+    assert "hf_usual" == load_settings().find_hub_token()
+    monkeypatch.setenv("MINE", "hf_mine")
+    settings = load_settings(hub_token_env="MINE", hub_token_file=tmp_path / "token")
+    with pytest.raises(Unavailable) as raised:
+        settings.find_hub_token()
+    assert "Mend CUPOLA_HUB_TOKEN_FILE" in raised.value.public
+    for token in ("hf_old", "hf_new"):
+        (tmp_path / "token").write_text(f"{token}\n")
+        assert token == settings.find_hub_token()
+    assert "hf_mine" == load_settings(hub_token_env="MINE").find_hub_token()
 
 
 def test_misspelt_variable_is_refused(monkeypatch: pytest.MonkeyPatch):

@@ -23,9 +23,11 @@ from cupola import __version__
 from cupola.audit.service import Audit
 from cupola.audit.store import SqlAudit
 from cupola.backup import Source
+from cupola.catalog.downloads import HubAccess, HubWeightStore
 from cupola.catalog.model import Model, Task
+from cupola.catalog.ports import Hub, WeightStore
 from cupola.catalog.service import Catalog
-from cupola.catalog.store import EntryFiles, WeightFolders
+from cupola.catalog.store import EntryFiles, OwnEntryFiles, SystemDisk, WeightFolders
 from cupola.db.database import Database
 from cupola.db.migration import ensure_schema
 from cupola.db.watch import Watch
@@ -56,7 +58,7 @@ from cupola.kit.errors import CupolaError, NotFound
 from cupola.kit.tasks import cancel, supervise
 from cupola.projects.service import Projects
 from cupola.projects.store import SqlProjects
-from cupola.settings import Settings, usable_cores
+from cupola.settings import Settings, network_variables, usable_cores
 from cupola.subscriptions.service import Subscriptions
 from cupola.subscriptions.store import SqlSubscriptions
 from cupola.telemetry.log import start_log, stop_log
@@ -87,6 +89,7 @@ class State:
     database: Database
     keys: Keyring
     catalog: Catalog
+    weights: WeightStore
     endpoints: Endpoints
     instance_types: InstanceTypes
     projects: Projects
@@ -107,9 +110,29 @@ class Listeners:
     """Each time that it has not answered for a while; says why."""
 
 
-def open_catalog(home: Home) -> Catalog:
-    """The catalog, with the home's own weights before the shipped ones."""
-    return Catalog(EntryFiles(), WeightFolders(home.models))
+def open_catalog(home: Home, hub: Hub | None = None) -> Catalog:
+    """The catalog, with the home's own entries, and its own weights before the shipped ones.
+
+    Args:
+        hub: Where repositories can be looked up that are to be added.
+    """
+    own = OwnEntryFiles(home.entries, home.models, EntryFiles())
+    return Catalog(own, _open_shelf(home), own, hub)
+
+
+def open_weights(settings: Settings, home: Home) -> HubWeightStore:
+    """What fetches weights into the home; to be closed by whoever opened it."""
+    access = HubAccess(
+        offline=settings.offline,
+        endpoint=settings.hub_endpoint,
+        find_token=settings.find_hub_token,
+        environment=network_variables(),
+    )
+    return HubWeightStore(home.weights, _open_shelf(home), access, SystemDisk())
+
+
+def _open_shelf(home: Home) -> WeightFolders:
+    return WeightFolders(home.models, fetched=home.weights)
 
 
 def open_upstreams(home: Home) -> Mapping[EndpointName, Upstream]:
@@ -158,6 +181,7 @@ async def open_state(settings: Settings, clock: Clock) -> AsyncIterator[State]:
     location = locate(settings).location
     ensure_schema(location)
     database = Database(location)
+    weights = open_weights(settings, home)
     keys = Keyring(SecretFile(home.secret))
     audit = Audit(SqlAudit(database), database, clock)
     projects = Projects(SqlProjects(database), audit, clock)
@@ -167,7 +191,8 @@ async def open_state(settings: Settings, clock: Clock) -> AsyncIterator[State]:
             home=home,
             database=database,
             keys=keys,
-            catalog=open_catalog(home),
+            catalog=open_catalog(home, weights),
+            weights=weights,
             endpoints=Endpoints(
                 stored,
                 types,
@@ -185,6 +210,7 @@ async def open_state(settings: Settings, clock: Clock) -> AsyncIterator[State]:
             upstreams=upstreams,
         )
     finally:
+        await weights.close()
         await database.close()
 
 

@@ -5,7 +5,9 @@
     upstreams.toml      models that others run, if you write it (engines.upstream.config)
     identity.toml       a sign-in provider (identity.mapping), and whose tokens call managed
                         endpoints (tokens.schemas), if you write it
+    models.d/           entries of your own, for models that the catalog has not (catalog.store)
     models/             weights of your own; searched before the ones that come with Cupola
+    weights/            weights that were fetched (catalog.layout); may be deleted
     tls/                a certificate authority of the home's own, if asked for (http.authority)
     logs/               cupola.log, and one log per engine
     run/lock            held by the running server, so that a second one stays out
@@ -53,8 +55,10 @@ class Home:
         self.folder = folder
         self.secret = folder / "secret.key"
         self.database = folder / "cupola.db"
+        self.entries = folder / "models.d"
         self.tls = folder / "tls"
         self.models = folder / "models"
+        self.weights = folder / "weights"
         self.upstreams = folder / "upstreams.toml"
         self.identity = folder / "identity.toml"
         self.logs = folder / "logs"

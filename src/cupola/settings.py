@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from cupola.kit.errors import Invalid
+from cupola.kit.errors import Invalid, Unavailable
 
 PREFIX = "CUPOLA_"
 _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
@@ -74,6 +74,15 @@ class Settings(BaseSettings):
     public_url: str = ""
     """Where people reach the server, as `https://ai.example.com`; empty: as each request says."""
 
+    offline: bool = Field(default_factory=lambda: _is_set(os.environ.get("HF_HUB_OFFLINE", "")))
+    """Whether nothing is ever fetched from a hub."""
+    hub_endpoint: str = Field(default_factory=lambda: os.environ.get("HF_ENDPOINT", ""))
+    """The hub's address, as of a mirror; empty: the library's own."""
+    hub_token_env: str = "HF_TOKEN"
+    """The variable that holds the hub's token, if there is one."""
+    hub_token_file: Path | None = None
+    """The file that holds the hub's token; it goes before the variable."""
+
     endpoint_domain: str = ""
     """The domain at which `NAME.DOMAIN` and `NAME.REGION.DOMAIN` are endpoints; empty: none is."""
     extra_parameters: Literal["error", "drop", "pass-through"] = "error"
@@ -98,6 +107,13 @@ class Settings(BaseSettings):
             raise ValueError("should be scheme and host without a path, as https://ai.example.com")
         return url.rstrip("/")
 
+    @field_validator("hub_endpoint")
+    @classmethod
+    def _check_hub(cls, endpoint: str) -> str:
+        if endpoint and not endpoint.startswith(("https://", "http://")):
+            raise ValueError("should be an address that begins with https://")
+        return endpoint.rstrip("/")
+
     @field_validator("home")
     @classmethod
     def _make_absolute(cls, home: Path) -> Path:
@@ -118,6 +134,22 @@ class Settings(BaseSettings):
         measured with 10 MB on two busy cores, 16 replies took 20 s with two threads, 2 s with one.
         """
         return self.engine_threads or min(usable_cores(), 1 + weights // _BYTES_A_THREAD)
+
+    def find_hub_token(self) -> str | None:
+        """What the hub knows us by, read anew each time; None: nothing.
+
+        Raises:
+            Unavailable: The file that should hold it cannot be read.
+        """
+        if self.hub_token_file is None:
+            return os.environ.get(self.hub_token_env, "").strip() or None
+        try:
+            return self.hub_token_file.expanduser().read_text("utf-8").strip() or None
+        except (OSError, UnicodeDecodeError) as error:
+            raise Unavailable(
+                "The hub's token cannot be read. Mend CUPOLA_HUB_TOKEN_FILE, or the file it names.",
+                private=str(error),
+            ) from error
 
 
 def load_settings(**options: Any) -> Settings:
@@ -165,6 +197,17 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):  # not on macOS
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def network_variables() -> Mapping[str, str]:
+    """What programs go by to reach the network: proxies, certificates, where to resolve names."""
+    names = {"http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir"}
+    return {name: value for name, value in os.environ.items() if name.lower() in names}
+
+
+def _is_set(value: str) -> bool:
+    """As the hub's library reads a flag."""
+    return value.strip().lower() in ("1", "on", "yes", "true")
 
 
 def read_variable(name: str) -> str | None:

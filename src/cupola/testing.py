@@ -5,7 +5,14 @@ Each stands in for the real thing behind the same port and passes the same contr
 """
 
 from cupola.audit.memory import MemoryAudit, MemoryWork
-from cupola.catalog.memory import MemoryEntries, MemoryShelf
+from cupola.catalog.memory import (
+    MemoryDisk,
+    MemoryEntries,
+    MemoryHub,
+    MemoryOwnEntries,
+    MemoryShelf,
+    MemoryWeightStore,
+)
 from cupola.control.memory import MemoryModels, MemoryPeople, MemoryReplies
 from cupola.deployments.memory import MemoryEndpoints, MemoryInstanceTypes, ToldFleet
 from cupola.engines.echo import EchoReplica
@@ -20,11 +27,14 @@ __all__ = [
     "EchoReplica",
     "FakeClock",
     "MemoryAudit",
+    "MemoryDisk",
     "MemoryEndpoints",
     "MemoryEntries",
+    "MemoryHub",
     "MemoryInstanceTypes",
     "MemoryKeySource",
     "MemoryModels",
+    "MemoryOwnEntries",
     "MemoryPeople",
     "MemoryProjectKeys",
     "MemoryProjects",
@@ -34,6 +44,7 @@ __all__ = [
     "MemoryShelf",
     "MemorySubscriptions",
     "MemoryUsers",
+    "MemoryWeightStore",
     "MemoryWork",
     "ToldFleet",
 ]

@@ -6,6 +6,7 @@ import pytest
 from cupola.catalog.files import File, Format, FoundWeights, Quantisation, Weights
 from cupola.catalog.memory import MemoryEntries, MemoryShelf
 from cupola.catalog.model import Capability, Model, Task
+from cupola.catalog.search import ModelFilter
 from cupola.catalog.service import Catalog
 from cupola.ids import ModelName
 from cupola.kit.errors import NotFound, Unavailable
@@ -122,3 +123,22 @@ def test_own_weights_may_have_any_size(weights: Path):
     found = FoundWeights(weights, own=True, file=FILE)
 
     assert found == Catalog(MemoryEntries(MODEL), MemoryShelf(found)).get_weights(MODEL)
+
+
+def test_wanted_weights_are_named():
+    """Without a quantisation any of the model's may run."""
+    weights = (*MODEL.weights, replace(MODEL.weights[0], quantisation=Quantisation.Q8_0))
+    model = replace(MODEL, weights=weights)
+    catalog = Catalog(MemoryEntries(model), MemoryShelf())
+
+    assert set(weights) == catalog.list_wanted([("Small", None)])
+    assert {weights[1]} == catalog.list_wanted([("Small", "Q8_0"), ("Gone", None)])
+    assert set() == catalog.list_wanted([])
+
+
+def test_models_are_searched():
+    """By the catalog's filter."""
+    catalog = Catalog(MemoryEntries(MODEL), MemoryShelf())
+
+    assert [MODEL] == list(catalog.search(ModelFilter(text="small")))
+    assert [] == list(catalog.search(ModelFilter(text="large")))

@@ -56,6 +56,8 @@ def run_checks(settings: Settings) -> Iterator[Finding]:
     yield _check_memory()
     yield _check_disk(home.folder)
     yield _check_home(home)
+    for fault in catalog.list_faults():
+        yield Finding(Level.WARN, "models", fault)
     for model in catalog.list_models():
         yield from _check_weights(catalog, model)
     yield from _check_upstreams(home)

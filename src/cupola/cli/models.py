@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from cupola.cli import weights as weights_commands
 from cupola.cli.options import JsonOption
 from cupola.cli.output import print_fields, print_json, print_table
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from cupola.catalog.service import Catalog
 
 app = typer.Typer(help="The catalog: models that can be deployed.", no_args_is_help=True)
+app.command("download")(weights_commands.download)
+app.command("gc")(weights_commands.gc)
 
 _GIB = 1024**3
 

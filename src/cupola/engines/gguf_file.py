@@ -13,8 +13,11 @@ Source: the GGUF specification in the ggml repository, docs/gguf.md. Version 1 a
 are refused; llama.cpp does not load them either.
 """
 
+import math
 import struct
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -54,10 +57,23 @@ class BadModelFile(Invalid):
     """The file is no model that can be served; the sentence says what is wrong with it."""
 
 
-def read_metadata(path: Path) -> dict[str, Any]:
-    """The metadata of the file at `path`, which is checked from its first byte to its last offset.
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a file holds, but for the weights themselves."""
 
-    Arrays are left out but for the vocabulary's; every number and text is there.
+    metadata: dict[str, Any]
+    """Arrays are left out but for the vocabulary's; every number and text is there."""
+    weights: Mapping[int, int]
+    """How many numbers are stored in each tensor type."""
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """The metadata alone of the file at `path`. Raises: BadModelFile, as `read_contents`."""
+    return read_contents(path).metadata
+
+
+def read_contents(path: Path) -> Contents:
+    """What the file at `path` holds, which is checked from its first byte to its last offset.
 
     Raises:
         BadModelFile: it is unreadable, cut short or damaged.
@@ -109,7 +125,7 @@ class _Cursor:
         self.offset += length
 
 
-def _read(cursor: _Cursor) -> dict[str, Any]:
+def _read(cursor: _Cursor) -> Contents:
     if cursor.size < 24 or cursor.take(4) != _MAGIC:
         raise BadModelFile("The file is not a GGUF model file.")
     if (version := cursor.number(4)) not in (2, 3):
@@ -117,8 +133,7 @@ def _read(cursor: _Cursor) -> dict[str, Any]:
     tensors = cursor.count(MAX_TENSORS, "tensors")
     pairs = cursor.count(MAX_PAIRS, "metadata entries")
     metadata = dict(_iter_pairs(cursor, pairs))
-    _check_tensors(cursor, tensors, _alignment(metadata))
-    return metadata
+    return Contents(metadata, _check_tensors(cursor, tensors, _alignment(metadata)))
 
 
 def _iter_pairs(cursor: _Cursor, pairs: int) -> Iterator[tuple[str, Any]]:
@@ -158,27 +173,32 @@ def _alignment(metadata: dict[str, Any]) -> int:
     return alignment
 
 
-def _check_tensors(cursor: _Cursor, tensors: int, alignment: int) -> None:
-    ends = [_end_of_tensor(cursor, alignment) for _ in range(tensors)]
+def _check_tensors(cursor: _Cursor, tensors: int, alignment: int) -> Mapping[int, int]:
+    """Check all tensors; how many numbers there are of each type."""
+    counts: Counter[int] = Counter()
+    end = 0
+    for _ in range(tensors):
+        kind, count, offset = _read_tensor(cursor, alignment)
+        weights, size = _BLOCKS.get(kind, (1, 0))
+        end = max(end, offset + count // weights * size)
+        counts[kind] += count
     data = -(-cursor.offset // alignment) * alignment
-    if not ends or data + max(ends) > cursor.size:
+    if not counts or data + end > cursor.size:
         raise BadModelFile("The model file is cut short: weights lie beyond its end.")
+    return counts
 
 
-def _end_of_tensor(cursor: _Cursor, alignment: int) -> int:
-    """Check one tensor; the offset at which it ends, counted from the data's beginning."""
+def _read_tensor(cursor: _Cursor, alignment: int) -> tuple[int, int, int]:
+    """Check one tensor; its type, how many numbers it has, and where its data begins."""
     name = cursor.text(MAX_KEY)
     dimensions = cursor.number(4)
     if not 0 < dimensions <= MAX_DIMENSIONS:
         raise BadModelFile("The model file has a tensor with a wrong number of dimensions.")
     shape: list[int] = [cursor.number(10) for _ in range(dimensions)]
-    weights, size = _BLOCKS.get(cursor.number(4), (1, 0))
+    kind: int = cursor.number(4)
     offset: int = cursor.number(10)
-    if 0 in shape or shape[0] % weights or offset % alignment:
+    if 0 in shape or shape[0] % _BLOCKS.get(kind, (1, 0))[0] or offset % alignment:
         raise BadModelFile(
             "The model file has a tensor with a wrong shape or offset.", private=f"Tensor {name}"
         )
-    count = 1
-    for length in shape:
-        count *= length
-    return offset + count // weights * size
+    return kind, math.prod(shape), offset
