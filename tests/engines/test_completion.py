@@ -32,6 +32,7 @@ VOCABULARY = Vocabulary(
     banned=(0, 1, 3, 4, 5),
     control_texts=("<s>", "</s>", "[INST]", "[/INST]", "[TOOL_CALLS]"),
     tool_calls_token=5,
+    python=None,
     tokens=TOKENS,
     special=frozenset(range(6)),
     ends=frozenset([2]),

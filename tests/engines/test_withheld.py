@@ -18,6 +18,7 @@ VOCABULARY = Vocabulary(
     banned=(CONTROL,),
     control_texts=("<s>",),
     tool_calls_token=None,
+    python=None,
     tokens=TOKENS,
     special=frozenset([CONTROL]),
     ends=frozenset(),

@@ -42,6 +42,8 @@ class Profile:
     takes_conversations: bool = False
     """The engine is given conversations as they are: the layout of prompts, and what in them is a
     control token, are its own concern, and nothing above says anything of them."""
+    calls_by_heart: bool = False
+    """Whether the model may call some functions in a form of their own: `engines.by_heart`."""
 
     @property
     def reads_calls(self) -> bool:
@@ -84,13 +86,15 @@ class JsonOutput(Struct, frozen=True):
 class ToolOutput(Struct, frozen=True):
     """The reply calls some of `tools`; with mode `auto` it may be text instead.
 
-    `content` constrains the text of an `auto` reply that does not call.
+    `content` constrains the text of an `auto` reply that does not call. `by_heart` names those of
+    `tools` that may also be called as `engines.by_heart` says, for the prompt told the model so.
     """
 
     tools: tuple[Tool, ...]
     mode: Literal["auto", "required"]
     parallel: bool
     content: JsonOutput | None = None
+    by_heart: tuple[str, ...] = ()
 
 
 Constraint: TypeAlias = JsonOutput | ToolOutput

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from cupola.engines.port import SAFE_PROMPT, Generation, Piece, Tokens, Verbatim
 from cupola.gateway.directory import Served
 from cupola.gateway.layout import Layout
-from cupola.gateway.prepare import render, sample
+from cupola.gateway.prepare import find_known, render, sample
 from cupola.gateway.safe_prompt import with_safe_prompt
 from cupola.kit.errors import NotFound
 from cupola.wire.canonical import ChatRequest, Sampled, TextRequest
@@ -35,7 +35,8 @@ def plan_chat(request: ChatRequest, served: Served, layout: Layout) -> Plan:
         raise NotFound(
             f"The model {served.model} continues texts and has no chat: call /completions."
         )
-    generation = sample(request, served, render(request, layout))
+    known = find_known(request, layout)
+    generation = sample(request, served, render(request, layout, known), known)
     if request.n == 1 and request.best_of is None:
         return Plan((generation,), _NO_ECHO, 1, 1, 1)  # nearly all, and half the time
     return _plan(request, [generation], [""])
