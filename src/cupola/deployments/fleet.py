@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, assert_never
+from typing import Any, Final, TypeAlias, assert_never
 
 from cupola.deployments.fit import Need, reckon
 from cupola.deployments.ledger import Known, Ledger
@@ -25,10 +25,12 @@ from cupola.deployments.model import (
     Endpoint,
     InstanceStatus,
     InstanceType,
+    WeightsAbsent,
+    WeightsFailed,
     WeightsReady,
     WeightsState,
 )
-from cupola.deployments.plan import make_plan
+from cupola.deployments.plan import Plan, make_plan
 from cupola.deployments.pool import DeploymentPool
 from cupola.deployments.ports import (
     Compute,
@@ -43,7 +45,6 @@ from cupola.deployments.ports import (
 from cupola.deployments.rollout import apply_ruling
 from cupola.deployments.scaling import Trend, advance
 from cupola.deployments.situation import (
-    Action,
     Cohort,
     Drain,
     Ensure,
@@ -61,7 +62,7 @@ from cupola.deployments.situation import (
     place,
 )
 from cupola.engines.port import Profile
-from cupola.ids import DeploymentName, EndpointName, ReplicaId, new_id
+from cupola.ids import DeploymentName, EndpointName, ModelName, ReplicaId, new_id
 from cupola.kit.clock import Clock
 from cupola.kit.errors import CupolaError, Stale
 from cupola.kit.tasks import cancel, supervise
@@ -76,10 +77,16 @@ _WARNINGS: Final = ((3600, "an hour"), (24 * 3600, "a day"))
 _TRIES: Final = 5
 """To store a ruling, against others who change the endpoint at the same time."""
 
+_REFUSED: Final = 60.0
+"""Seconds after which weights that did not come are asked for again."""
 _UPSTREAM: Final = WeightsReady(Path(), "")
 """What an upstream has in place of weights."""
 
 _log = logging.getLogger(__name__)
+
+
+_Parameters: TypeAlias = tuple[ModelName, str | None]
+"""Model and quantisation: what is fetched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +105,7 @@ class FleetPorts:
     expire: Callable[[Endpoint], Awaitable[None]]
     """Deletes an endpoint whose time on the shared quota is over, and says so in the audit log."""
     on_change: Callable[[], None] = lambda: None
-    """A deployment's profile has changed, or there is one more, or one less."""
+    """Endpoints have changed, or the profile of a deployment: the gateway must know."""
 
 
 @dataclass
@@ -136,7 +143,9 @@ class Fleet:
         self._trends: dict[Cohort, Trend] = {}
         self._warned: dict[EndpointName, int] = {}
         self._served: dict[Address, Profile | None] = {}
-        self._fetching: set[tuple[str, str | None]] = set()
+        self._changed = False
+        self._fetching: set[_Parameters] = set()
+        self._refused: dict[_Parameters, tuple[str, float]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._event = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
@@ -147,15 +156,26 @@ class Fleet:
             ports.compute.make, self._ledger.running, self._on_event, ports.clock
         )
 
-    async def start(self) -> None:
-        """Begin; returns when replicas are being started and profiles are known, as far as the
-        weights are here."""
+    async def prepare(self) -> None:
+        """Read what is wanted and look into the files that are here, so that whoever asks first
+        finds profiles; nothing is started."""
         await self._ledger.begin()
         await self._ensure_instance_types()
         await self._read_wanted()
-        await self._look_into_files()
-        await self._step()
+        self._watch_weights()
+        while self._tasks:
+            await asyncio.wait(list(self._tasks))
+        self._take_in(make_plan(self._observe(self._ports.clock.monotonic())))
+
+    async def start(self) -> None:
+        """Begin to act; returns before anything is ready."""
+        self._event.set()
         self._loop = supervise(self._run(), name="fleet")
+
+    @property
+    def endpoints(self) -> Sequence[Endpoint]:
+        """As they were read last."""
+        return self._wanted.endpoints
 
     async def stop(self) -> None:
         """End all replicas, at the same time."""
@@ -216,7 +236,7 @@ class Fleet:
                 if (now := self._ports.clock.monotonic()) - touched >= _TOUCH:
                     touched = now
                     await self._ledger.touch()
-                    await self._ledger.record_memory(self._keepers)
+                    await self._ledger.record_memory(self._keepers.values())
             except Exception:  # noqa: BLE001  (what runs goes on running; the next tick tries again)
                 _log.exception("The fleet could not do what is wanted; it tries again.")
 
@@ -228,22 +248,27 @@ class Fleet:
         self._watch_weights()
         self._follow_load(now)
         plan = make_plan(self._observe(now))
-        self._wanted.lines = plan.lines
-        for address, status in plan.statuses.items():
-            self._pool(address).status = self._add_warning(address, status)
         for action in plan.actions:
             if not isinstance(action, Settle | Return):
                 self._act(action)
-        self._fill_pools()
+        self._take_in(plan)
         for action in plan.actions:
             if isinstance(action, Settle | Return):
                 await self._store(action)
+
+    def _take_in(self, plan: Plan) -> None:
+        """Show what was decided."""
+        self._wanted.lines = plan.lines
+        for address, status in plan.statuses.items():
+            self._pool(address).status = self._add_warning(address, status)
+        self._fill_pools()
 
     async def _read_wanted(self) -> None:
         self._wanted.stale = False
         endpoints = await self._ports.read_wanted()
         types = await self._ports.instance_types.list()
         self._wanted.types = {each.name: each for each in types}
+        self._changed |= endpoints != self._wanted.endpoints
         self._wanted.endpoints, self._wanted.placed = endpoints, place(endpoints)
         self._wanted.read = self._ports.clock.monotonic()
         there = {each.address for each in self._wanted.placed}
@@ -320,6 +345,8 @@ class Fleet:
             await self._ports.weights.ensure(spec.model, spec.quantisation)
         except CupolaError as error:
             _log.error("The weights of %s did not come. %s", spec.model, error)
+            until = self._ports.clock.monotonic() + _REFUSED
+            self._refused[spec.model, spec.quantisation] = error.public, until
         finally:
             self._fetching.discard((spec.model, spec.quantisation))
             self._event.set()
@@ -342,33 +369,26 @@ class Fleet:
         for cohort in [each for each in self._looked if each not in wanted]:
             if not any(keeper.cohort == cohort for keeper in self._keepers.values()):
                 del self._looked[cohort]
-        states: dict[tuple[str, str | None], WeightsState] = {}
+        states: dict[_Parameters, WeightsState] = {}
         for cohort in wanted:
-            if cohort.upstream:
-                state: WeightsState | None = None
-            else:
-                key = (cohort.spec.model, cohort.spec.quantisation)
-                if key not in states:
-                    states[key] = self._ports.weights.state(*key)
-                state = states[key]
-            self._look(cohort, state)
+            key = (cohort.spec.model, cohort.spec.quantisation)
+            if not cohort.upstream and key not in states:
+                states[key] = self._find_weights(key)
+            self._look(cohort, _UPSTREAM if cohort.upstream else states[key])
 
-    def _look(self, cohort: Cohort, state: WeightsState | None) -> None:
-        looked = self._looked.get(cohort)
-        if state is None:
-            if looked is None:
-                self._looked[cohort] = looked = _Looked(_UPSTREAM)
-                self._spawn(self._survey(cohort, looked), f"look into {cohort.spec.model}")
-        elif looked is None or looked.weights != state:
+    def _find_weights(self, key: _Parameters) -> WeightsState:
+        state = self._ports.weights.state(*key)
+        reason, until = self._refused.get(key, ("", 0.0))
+        if isinstance(state, WeightsAbsent) and self._ports.clock.monotonic() < until:
+            return WeightsFailed(reason)
+        return state
+
+    def _look(self, cohort: Cohort, state: WeightsState) -> None:
+        known = self._looked.get(cohort)
+        if known is None or known.weights != state:
             self._looked[cohort] = looked = _Looked(state)
             if isinstance(state, WeightsReady):
                 self._spawn(self._survey(cohort, looked), f"look into {cohort.spec.model}")
-
-    async def _look_into_files(self) -> None:
-        """At a start, so that whoever asks first finds what is there already."""
-        self._watch_weights()
-        while self._tasks:
-            await asyncio.wait(list(self._tasks))
 
     async def _survey(self, cohort: Cohort, looked: _Looked) -> None:
         path = looked.weights.path if isinstance(looked.weights, WeightsReady) else None
@@ -456,8 +476,8 @@ class Fleet:
                     by_cohort.get(line.cohort, ()), earlier, line.wanted, profile
                 )
         served = {each.address: self._pool(each.address).profile for each in self._wanted.placed}
-        if served != self._served:
-            self._served = served
+        if self._changed or served != self._served:
+            self._changed, self._served = False, served
             self._ports.on_change()
 
     def _describe_instances(self, placed: Placed) -> tuple[InstanceStatus, ...]:

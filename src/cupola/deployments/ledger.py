@@ -5,7 +5,7 @@ and goes on. An instance whose end nobody saw ends where it was last seen.
 """
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -76,9 +76,9 @@ class Ledger:
         if ids := list(self._open):
             await _try(lambda: self._intervals.touch(ids, int(self._clock.now())))
 
-    async def record_memory(self, keepers: Mapping[str, Keeper]) -> None:
+    async def record_memory(self, keepers: Iterable[Keeper]) -> None:
         """Measure those that are ready."""
-        for keeper in list(keepers.values()):
+        for keeper in list(keepers):
             if keeper.is_ready and keeper.replica is not None:
                 await self._record(keeper, self._compute.measure(keeper.replica))
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from cupola.deployments.model import Endpoint, Interval
+from cupola.deployments.model import Endpoint, InstanceType, Interval
 from cupola.ids import EndpointName, ModelName, ProjectName
 from cupola.kit.errors import Conflict, Stale
 
@@ -40,6 +40,25 @@ class MemoryEndpoints:
             if name > after and project in (None, self._endpoints[name].project)
         ]
         return found[:limit]
+
+
+class MemoryInstanceTypes:
+    """An `InstanceTypeStore` without a database."""
+
+    def __init__(self, *types: InstanceType) -> None:
+        self._types = {each.name: each for each in types}
+
+    async def put(self, instance_type: InstanceType) -> None:
+        self._types[instance_type.name] = instance_type
+
+    async def delete(self, name: str) -> bool:
+        return self._types.pop(name, None) is not None
+
+    async def find(self, name: str) -> InstanceType | None:
+        return self._types.get(name)
+
+    async def list(self) -> Sequence[InstanceType]:
+        return [self._types[name] for name in sorted(self._types)]
 
 
 class MemoryIntervals:

@@ -196,18 +196,6 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
-    """Which deployment of which endpoint."""
-
-    endpoint: EndpointName
-    deployment: DeploymentName
-
-    def __str__(self) -> str:
-        same = self.endpoint == self.deployment
-        return self.endpoint if same else f"{self.endpoint}/{self.deployment}"
-
-
-@dataclass(frozen=True, slots=True)
 class InstanceStatus:
     """One replica, for whoever runs the platform."""
 
@@ -236,6 +224,18 @@ class DeploymentStatus:
     wanted: int
     revision: int
     instances: tuple[InstanceStatus, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Which deployment of which endpoint."""
+
+    endpoint: EndpointName
+    deployment: DeploymentName
+
+    def __str__(self) -> str:
+        names = dict.fromkeys((str(self.endpoint), str(self.deployment)))
+        return "/".join(names)  # a serverless deployment has its endpoint's name
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,8 @@ def _share_out(situation: Situation, line: Line, count: int) -> Iterator[tuple[C
 
 def _measure_room(situation: Situation) -> Room:
     """A replica that starts, or will again, has not taken its memory yet."""
-    loaded, loading = [], []
+    loaded: list[Need] = []
+    loading: list[Need] = []
     for each in situation.replicas:
         if (need := situation.find_need(each.cohort)) is not None:
             waits = each.phase in (Phase.STARTING, Phase.BACKING_OFF)

@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Protocol
 
 from cupola.deployments.fit import Machine
-from cupola.deployments.model import Endpoint, InstanceType, Interval, WeightsState
+from cupola.deployments.model import (
+    DeploymentStatus,
+    Endpoint,
+    InstanceType,
+    Interval,
+    WeightsState,
+)
 from cupola.deployments.situation import Cohort
 from cupola.engines.port import Profile, Replica
 from cupola.ids import EndpointName, ModelName, ProjectName, ReplicaId
@@ -41,13 +47,29 @@ class InstanceTypeStore(Protocol):
     """Keeps the kinds of instance that an administrator offers.
 
     - `put` adds or replaces; `delete` says whether there was one; `list` is sorted by name.
+    - `find` returns None for a name that is not there.
     """
 
     async def put(self, instance_type: InstanceType) -> None: ...
 
     async def delete(self, name: str) -> bool: ...
 
+    async def find(self, name: str) -> InstanceType | None: ...
+
     async def list(self) -> Sequence[InstanceType]: ...
+
+
+class FleetView(Protocol):
+    """What runs, as others may see it.
+
+    - `describe` has a status for each deployment that runs, should run, or still ends; for an
+      endpoint that it has not looked at yet, and for one that is gone, there is none.
+    - `wake` says that something else may be wanted now. It returns at once.
+    """
+
+    def describe(self, endpoint: EndpointName) -> Sequence[DeploymentStatus]: ...
+
+    def wake(self) -> None: ...
 
 
 class IntervalStore(Protocol):
