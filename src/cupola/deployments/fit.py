@@ -95,6 +95,16 @@ def explain_lack(need: Need, free: int, others: Sequence[str]) -> str:
     )
 
 
+def explain_small_machine(need: Need, memory: int) -> str:
+    """Why nothing that could be stopped would help."""
+    mends = [f"choose {name}" for name, total in need.smaller if total <= memory][:1]
+    mends.append("give it fewer slots or a shorter context")
+    return (
+        f"It needs {show_size(need.total)}, this machine has {show_size(memory)} in all: "
+        f"{' or '.join(mends)}."
+    )
+
+
 def explain_small_instance(need: Need, instance_type: str, memory: int) -> str | None:
     """Why an instance of this type is too small; None if it is not."""
     if need.total <= memory:

@@ -41,7 +41,8 @@ def advance(trend: Trend, load: int, slots: int, now: float, idle: float, least:
         idle: Seconds without need after which a replica goes.
         least: Replicas that are needed whatever the load is.
     """
-    share = 1.0 if trend.at == 0.0 else 1 - math.exp(-(now - trend.at) / SMOOTHING)
+    elapsed = now - trend.at if trend.at else 1.0
+    share = 1 - math.exp(-elapsed / SMOOTHING)
     smoothed = trend.load + (load - trend.load) * share
     needed = 0 if smoothed < NOTHING else math.ceil(smoothed / (slots * TARGET))
     needed = max(needed, least, 1 if load else 0)

@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TypeAlias, assert_never
 
-from cupola.deployments.fit import Machine, Need, explain_small_instance
+from cupola.deployments.fit import Machine, Need, explain_small_instance, explain_small_machine
 from cupola.deployments.model import (
     Address,
     Deployment,
@@ -205,6 +205,8 @@ class Situation:
             return supply.weights.reason
         if supply and supply.fault:
             return supply.fault
+        if supply and supply.need and supply.need.total > self.machine.total:
+            return explain_small_machine(supply.need, self.machine.total)
         if cohort.instance_type is None:
             return ""
         kind = self.types.get(cohort.instance_type)
