@@ -215,7 +215,7 @@ async def serve(
         state = await stack.enter_async_context(open_state(settings, clock))
         await state.endpoints.ensure_first(FIRST_ENDPOINT, FIRST_MODEL)
         directory = Directory()
-        fleet = _open_fleet(
+        fleet = open_fleet(
             settings, state, clock, lambda: directory.replace(_take_snapshot(state, fleet))
         )
         await fleet.prepare()
@@ -264,9 +264,10 @@ def _choose_compatibility(settings: Settings) -> Compatibility:
     )
 
 
-def _open_fleet(
+def open_fleet(
     settings: Settings, state: State, clock: Clock, on_change: Callable[[], None]
 ) -> Fleet:
+    """Replicas of this machine for the state's endpoints; nothing runs before it is started."""
     engines = Engines(settings, state)
     compute = LocalCompute(engines, _find_process, usable_cores())
     stores = state.stores

@@ -276,3 +276,4 @@ async def test_upstreams_are_asked_nothing(town: Town):
         await asyncio.sleep(0.05)
 
         assert 1 == (await town.get()).version
+        assert town.compute.made[0][0].weights is None

@@ -251,11 +251,11 @@ class Day(RuleBasedStateMachine):
                     world.weights[spec] = HERE
         plan = make_plan(world.look())
         assert [] == list(plan.actions)
-        for each in world.placed:
-            assert each.is_proven
-            line = plan.lines[each.cohort]
+        for one in world.placed:
+            assert one.is_proven
+            line = plan.lines[one.cohort]
             assert line.wanted == len([r for r in world.replicas.values()
-                                       if r.cohort == each.cohort])  # fmt: skip
+                                       if r.cohort == one.cohort])  # fmt: skip
         assert len(world.replicas) == sum(line.wanted for line in plan.lines.values())
 
 

@@ -11,8 +11,6 @@ from typing import Final
 
 ENGINE_BYTES: Final = 320 * 1024**2
 """llama.cpp's code and buffers, and the prompts it keeps outside of the slots (256 MiB at most)."""
-DISK_MARGIN: Final = 1024**3
-"""Bytes of a disk that a download leaves alone."""
 _GIB: Final = 1024**3
 
 
@@ -112,17 +110,6 @@ def explain_small_instance(need: Need, instance_type: str, memory: int) -> str |
     return (
         f"It needs {show_size(need.total)}, an instance of type {instance_type} has "
         f"{show_size(memory)}: choose a larger type, fewer slots or a shorter context."
-    )
-
-
-def explain_full_disk(size: int, free: int) -> str | None:
-    """Why a download of `size` bytes must not begin; None if there is room for it."""
-    if size + DISK_MARGIN <= free:
-        return None
-    return (
-        f"The download has {show_size(size)}, the disk {show_size(free)} free, of which "
-        f"{show_size(DISK_MARGIN)} stay free: delete what is not needed, or choose a smaller "
-        "quantisation."
     )
 
 

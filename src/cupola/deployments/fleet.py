@@ -79,6 +79,11 @@ _TRIES: Final = 5
 
 _REFUSED: Final = 60.0
 """Seconds after which weights that did not come are asked for again."""
+_SHARE: Final = 4
+"""So many times as long as a step took, at least, is nothing planned: requests go first. With a
+thousand endpoints a step takes some 40 ms."""
+_CALM: Final = (DeploymentState.READY, DeploymentState.SCALED_TO_ZERO)
+"""Where all are so and no replica changes, time alone changes nothing: there is nothing to plan."""
 _UPSTREAM: Final = WeightsReady(Path(), "")
 """What an upstream has in place of weights."""
 
@@ -125,6 +130,10 @@ class _Wanted:
     endpoints: Sequence[Endpoint] = ()
     placed: Sequence[Placed] = ()
     types: Mapping[str, InstanceType] = field(default_factory=dict)
+    cohorts: frozenset[Cohort] = frozenset()
+    shared: Mapping[Cohort, Sequence[DeploymentPool]] = field(default_factory=dict)
+    """Whose replicas the load decides on, and where requests wait for them."""
+    unproven: frozenset[Cohort] = frozenset()
     lines: Mapping[Cohort, Line] = field(default_factory=dict)
     stale: bool = True
     read: float = 0.0
@@ -144,6 +153,10 @@ class Fleet:
         self._warned: dict[EndpointName, int] = {}
         self._served: dict[Address, Profile | None] = {}
         self._changed = False
+        self._blind = False
+        self._calm = False
+        self._demand: Mapping[Cohort, int] = {}
+        self._seen: Mapping[Cohort, _Looked] = {}
         self._fetching: set[_Parameters] = set()
         self._refused: dict[_Parameters, tuple[str, float]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -165,7 +178,9 @@ class Fleet:
         self._watch_weights()
         while self._tasks:
             await asyncio.wait(list(self._tasks))
-        self._take_in(make_plan(self._observe(self._ports.clock.monotonic())))
+        plan = make_plan(self._observe(self._ports.clock.monotonic()))
+        self._tell(plan)
+        self._take_in(plan)
 
     async def start(self) -> None:
         """Begin to act; returns before anything is ready."""
@@ -230,6 +245,8 @@ class Fleet:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_TICK):
                     await self._event.wait()
+            began = self._ports.clock.monotonic()
+            self._calm &= not self._event.is_set()
             self._event.clear()
             try:
                 await self._step()
@@ -239,14 +256,20 @@ class Fleet:
                     await self._ledger.record_memory(self._keepers.values())
             except Exception:  # noqa: BLE001  (what runs goes on running; the next tick tries again)
                 _log.exception("The fleet could not do what is wanted; it tries again.")
+                self._calm = False
+            await asyncio.sleep(_SHARE * min(_TICK, self._ports.clock.monotonic() - began))
 
     async def _step(self) -> None:
         now = self._ports.clock.monotonic()
         if self._wanted.stale or now - self._wanted.read >= _REREAD:
-            await self._read_wanted()
-        await self._expire()
+            await self._try_to_read()
         self._watch_weights()
         self._follow_load(now)
+        demand = {cohort: trend.wanted for cohort, trend in self._trends.items()}
+        if self._calm and demand == self._demand and self._looked == self._seen:
+            await self._expire()
+            return
+        self._demand, self._seen = demand, dict(self._looked)
         plan = make_plan(self._observe(now))
         for action in plan.actions:
             if not isinstance(action, Settle | Return):
@@ -255,13 +278,32 @@ class Fleet:
         for action in plan.actions:
             if isinstance(action, Settle | Return):
                 await self._store(action)
+        self._tell(plan)  # not before it is stored: who reads both must not find them apart
+        self._calm = not plan.actions and all(each.is_ready for each in self._keepers.values())
+        self._calm &= all(
+            each.state in _CALM and each.ready >= each.wanted for each in plan.statuses.values()
+        )
+        await self._expire()
 
     def _take_in(self, plan: Plan) -> None:
-        """Show what was decided."""
         self._wanted.lines = plan.lines
+        self._fill_pools()
+
+    def _tell(self, plan: Plan) -> None:
         for address, status in plan.statuses.items():
             self._pool(address).status = self._add_warning(address, status)
-        self._fill_pools()
+
+    async def _try_to_read(self) -> None:
+        """Without the database, what was wanted last is wanted still."""
+        try:
+            await self._read_wanted()
+        except Exception as error:  # noqa: BLE001  (whatever the database's driver raises)
+            self._wanted.stale = True
+            if not self._blind:
+                _log.error("What is wanted cannot be read; what was known last holds. %s", error)
+            self._blind = True
+        else:
+            self._blind = False
 
     async def _read_wanted(self) -> None:
         self._wanted.stale = False
@@ -269,11 +311,26 @@ class Fleet:
         types = await self._ports.instance_types.list()
         self._wanted.types = {each.name: each for each in types}
         self._changed |= endpoints != self._wanted.endpoints
+        self._calm &= not self._changed
         self._wanted.endpoints, self._wanted.placed = endpoints, place(endpoints)
         self._wanted.read = self._ports.clock.monotonic()
         there = {each.address for each in self._wanted.placed}
         for gone in [address for address in self._pools if address not in there]:
             del self._pools[gone]
+        self._sort_cohorts()
+
+    def _sort_cohorts(self) -> None:
+        """What each second needs, once for every change."""
+        shared: dict[Cohort, list[DeploymentPool]] = {}
+        cohorts: set[Cohort] = set()
+        for placed in self._wanted.placed:
+            for cohort in {placed.cohort, placed.stable_cohort or placed.cohort}:
+                cohorts.add(cohort)
+                if cohort.owner is None:
+                    shared.setdefault(cohort, []).append(self._pool(placed.address))
+        unproven = {each.cohort for each in self._wanted.placed if not each.is_proven}
+        self._wanted.cohorts, self._wanted.shared = frozenset(cohorts), shared
+        self._wanted.unproven = frozenset(unproven)
 
     def _observe(self, now: float) -> Situation:
         return Situation(
@@ -286,7 +343,7 @@ class Fleet:
             machine=self._ports.compute.read_machine(),
             types=self._wanted.types,
             now=now,
-            demand={cohort: trend.wanted for cohort, trend in self._trends.items()},
+            demand=self._demand,
             pace=self._pace,
         )
 
@@ -316,7 +373,7 @@ class Fleet:
             id=ReplicaId(new_id("rep")),
             name=self._name(cohort),
             cohort=cohort,
-            weights=weights.path if isinstance(weights, WeightsReady) else None,
+            weights=_find_path(cohort, weights),
             cores=kind.cores if kind else None,
         )
         keeper = Keeper(order, self._around)
@@ -365,7 +422,7 @@ class Fleet:
 
     def _watch_weights(self) -> None:
         """Whose weights have come, gone or changed is looked at; what nobody wants is forgotten."""
-        wanted = self._find_cohorts()
+        wanted = self._wanted.cohorts
         for cohort in [each for each in self._looked if each not in wanted]:
             if not any(keeper.cohort == cohort for keeper in self._keepers.values()):
                 del self._looked[cohort]
@@ -391,8 +448,7 @@ class Fleet:
                 self._spawn(self._survey(cohort, looked), f"look into {cohort.spec.model}")
 
     async def _survey(self, cohort: Cohort, looked: _Looked) -> None:
-        path = looked.weights.path if isinstance(looked.weights, WeightsReady) else None
-        path = None if cohort.upstream else path
+        path = _find_path(cohort, looked.weights)
         try:
             looked.survey = await asyncio.to_thread(self._ports.compute.survey, cohort, path)
         except CupolaError as error:
@@ -424,29 +480,21 @@ class Fleet:
             quantisation=weights.quantisation if isinstance(weights, WeightsReady) else "",
         )
 
-    def _find_cohorts(self) -> set[Cohort]:
-        found = {each.cohort for each in self._wanted.placed}
-        return found | {c for each in self._wanted.placed if (c := each.stable_cohort) is not None}
-
     # -- load
 
     def _follow_load(self, now: float) -> None:
         """Shared cohorts grow and shrink with what is asked of them."""
-        loads: dict[Cohort, int] = {}
-        for placed in self._wanted.placed:
-            if placed.cohort.owner is None:
-                for cohort in {placed.cohort, placed.stable_cohort} - {None}:
-                    assert cohort is not None
-                    loads.setdefault(cohort, 0)
-                    loads[cohort] += self._pool(placed.address).waiting
+        loads = {
+            cohort: sum(pool.waiting for pool in pools)
+            for cohort, pools in self._wanted.shared.items()
+        }
         for keeper in self._keepers.values():
             if keeper.cohort in loads:
                 loads[keeper.cohort] += keeper.busy
-        unproven = {each.cohort for each in self._wanted.placed if not each.is_proven}
         self._trends = {
             cohort: advance(
                 self._trends.get(cohort, Trend()), load, self._count_slots(cohort), now,
-                self._pace.idle, least=1 if cohort in unproven else 0,
+                self._pace.idle, least=1 if cohort in self._wanted.unproven else 0,
             )
             for cohort, load in loads.items()
         }  # fmt: skip
@@ -536,9 +584,10 @@ class Fleet:
                 continue
             if endpoint.expires <= now:
                 await self._ports.expire(endpoint)
-                self._wanted.stale = True
+                self.wake()
             elif (left := _find_warning(endpoint, now)) != self._warned.get(endpoint.name):
                 self._warned[endpoint.name] = left
+                self._event.set()
                 if left:
                     _log.warning("%s: %s", endpoint.name, _warn(left))
 
@@ -547,6 +596,13 @@ class Fleet:
         if not left:
             return status
         return replace(status, reason=f"{status.reason} {_warn(left)}".strip())
+
+
+def _find_path(cohort: Cohort, weights: WeightsState | None) -> Path | None:
+    """The weights' file; None: there is none, as of an upstream."""
+    if cohort.upstream or not isinstance(weights, WeightsReady):
+        return None
+    return weights.path
 
 
 def _find_warning(endpoint: Endpoint, now: float) -> int:

@@ -8,13 +8,18 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 from cupola.deployments.loop import Keeper
 from cupola.deployments.model import InstanceType, Interval
 from cupola.deployments.ports import Compute, IntervalStore, MemoryUseStore, Survey
 from cupola.deployments.situation import Cohort, Placed
-from cupola.ids import new_id
+from cupola.ids import ModelName, new_id
 from cupola.kit.clock import Clock
+
+_NEWS: Final = 1.02
+"""How much larger a figure must be to be worth a write: engines breathe."""
+_Kind: TypeAlias = tuple[ModelName, str, int, int]
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +56,7 @@ class Ledger:
         self._clock = clock
         self._look_up = look_up
         self._open: dict[str, Keeper] = {}
+        self._recorded: dict[_Kind, int] = {}
 
     async def begin(self) -> None:
         """End what a killed server left open."""
@@ -87,15 +93,16 @@ class Ledger:
         survey = known.survey
         if memory is None or survey is None or memory < survey.size:
             return  # before it has touched all of its weights it is no measure
-        await _try(
-            lambda: self._memory_use.record(
-                keeper.cohort.spec.model,
-                known.quantisation,
-                survey.slots,
-                survey.profile.context_length,
-                memory,
-            )
+        kind = (
+            keeper.cohort.spec.model,
+            known.quantisation,
+            survey.slots,
+            survey.profile.context_length,
         )
+        if memory <= self._recorded.get(kind, 0) * _NEWS:
+            return
+        self._recorded[kind] = memory
+        await _try(lambda: self._memory_use.record(*kind, memory))
 
     def _make_interval(self, keeper: Keeper) -> Interval | None:
         known = self._look_up(keeper.cohort)

@@ -5,7 +5,6 @@ there `sysctl` and `vm_stat` tell.
 """
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -42,11 +41,6 @@ def read_resident(pid: int, proc: Path = Path("/proc")) -> int | None:
     except OSError:
         return None
     return int(found[1]) * 1024 if found else None
-
-
-def read_free_disk(folder: Path) -> int:
-    """Bytes that may still be written where `folder` lies."""
-    return shutil.disk_usage(folder).free
 
 
 def suggest_instance_types(machine: Machine) -> list[InstanceType]:

@@ -69,6 +69,9 @@ def _find_state(
         known = "" if download.progress is None else f" {download.progress:.0%}"
         reason = f"Downloading{known} of the weights of {cohort.spec.model}: wait, or delete it."
         return DeploymentState.DOWNLOADING, reason, download.progress
+    if situation.lacks_weights(cohort):
+        reason = f"The weights of {cohort.spec.model} are about to be downloaded: wait."
+        return DeploymentState.DOWNLOADING, reason, None
     if lack and not alive:
         return DeploymentState.FAILED, lack, None
     ends = [each.ended for each in alive if each.ended]
