@@ -17,7 +17,7 @@ from pathlib import Path
 
 import uvloop
 
-from cupola.app import tune_collector
+from cupola.app.greeting import tune_collector
 from cupola.engines.llamacpp.replica import LlamaCppReplica
 from cupola.engines.port import Replica
 from cupola.gateway.app import Gateway

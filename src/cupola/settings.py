@@ -82,6 +82,12 @@ class Settings(BaseSettings):
     """The variable that holds the hub's token, if there is one."""
     hub_token_file: Path | None = None
     """The file that holds the hub's token; it goes before the variable."""
+    scale_idle: float = Field(default=300.0, gt=0)
+    """Seconds without need after which a serverless replica is stopped."""
+    drain_timeout: float = Field(default=60.0, ge=0)
+    """Seconds for what is under way in a replica that is to be stopped."""
+    rollout_timeout: float = Field(default=600.0, gt=0)
+    """Seconds in which a changed deployment must be ready, else it goes back to what it was."""
 
     endpoint_domain: str = ""
     """The domain at which `NAME.DOMAIN` and `NAME.REGION.DOMAIN` are endpoints; empty: none is."""

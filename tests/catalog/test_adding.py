@@ -268,6 +268,6 @@ async def test_window_of_other_families_is_the_engines(home: Home, tmp_path: Pat
 
 def test_start_does_not_load_the_hubs_library():
     """It takes half a second, and only the process that downloads needs it."""
-    program = "import cupola.app, sys; sys.exit('huggingface_hub' in sys.modules)"
+    program = "import cupola.app.serve, sys; sys.exit('huggingface_hub' in sys.modules)"
 
     assert 0 == subprocess.run([sys.executable, "-c", program], check=False).returncode

@@ -39,7 +39,7 @@ def backup(
     file: BackupFile, no_secret: NoSecret = False, json: JsonOption = False, home: HomeOption = None
 ) -> None:
     """Write the installation into FILE; the server may go on running. Weights are not in it."""
-    from cupola.app import locate
+    from cupola.app.state import locate
     from cupola.backup import write_backup
     from cupola.kit.clock import SystemClock
     from cupola.settings import load_settings
@@ -58,7 +58,7 @@ def backup(
 
 def restore(file: BackupFile, json: JsonOption = False, home: HomeOption = None) -> None:
     """Make an installation from FILE, in a home and a database that are empty."""
-    from cupola.app import locate
+    from cupola.app.state import locate
     from cupola.backup import restore_backup
     from cupola.settings import load_settings
 

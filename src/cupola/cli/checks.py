@@ -12,7 +12,7 @@ from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 
-from cupola.app import FIRST_MODEL, find_fault, open_catalog, open_upstreams
+from cupola.app.state import FIRST_MODEL, find_fault, open_catalog, open_upstreams
 from cupola.catalog.files import FoundWeights, describe_mismatch
 from cupola.catalog.model import Model
 from cupola.catalog.service import Catalog

@@ -7,7 +7,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Self, TypeVar
 
-from cupola.app import State, open_catalog, open_state
+from cupola.app.state import State, open_catalog, open_state
 from cupola.catalog.service import Catalog
 from cupola.cli.conversation import connect
 from cupola.deployments.model import Endpoint, EndpointState

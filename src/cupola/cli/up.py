@@ -1,7 +1,7 @@
 """`cupola up`: run Cupola in this terminal until Ctrl-C."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +12,7 @@ from cupola.cli.options import HomeOption
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
-    from cupola.deployments.schemas import EndpointDetail
+    from cupola.app.greeting import Ready
     from cupola.settings import Settings
 
 ReadyFile = Annotated[
@@ -59,19 +59,20 @@ async def _run(settings: "Settings", ready_file: Path | None) -> None:
     import asyncio
     import signal
 
-    from cupola.app import Listeners, serve
+    from cupola.app.greeting import Listeners
+    from cupola.app.serve import serve
 
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     listeners = Listeners(
-        on_ready=lambda endpoints: _welcome(settings, endpoints),
+        on_ready=lambda ready: _welcome(settings, ready),
         on_delay=lambda reason: print(f"Not ready yet: {reason}", file=sys.stderr, flush=True),
     )
     await serve(settings, stopping, listeners, ready_file)
 
 
-def _welcome(settings: "Settings", endpoints: "Sequence[EndpointDetail]") -> None:
+def _welcome(settings: "Settings", ready: "Ready") -> None:
     from cupola.cli.welcome import compose_welcome
 
-    print(compose_welcome(settings.home, endpoints), flush=True)
+    print(compose_welcome(settings.home, ready), flush=True)

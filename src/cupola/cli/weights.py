@@ -83,7 +83,7 @@ def gc(dry_run: DryRunOption = False, json: JsonOption = False, home: HomeOption
 async def _download(name: str, quantisation: str | None, home: "Path | None") -> FetchedView:
     import asyncio
 
-    from cupola.app import open_state
+    from cupola.app.state import open_state
     from cupola.catalog.files import Ready
     from cupola.kit.clock import SystemClock
     from cupola.settings import load_settings
@@ -114,7 +114,7 @@ def _tell(state: "WeightsState") -> None:
 
 
 async def _collect(home: "Path | None", *, dry_run: bool) -> "Sequence[Garbage]":
-    from cupola.app import open_state
+    from cupola.app.state import open_state
     from cupola.kit.clock import SystemClock
     from cupola.settings import load_settings
 

@@ -6,23 +6,32 @@ No line is wrapped or framed, so that a selection in the terminal pastes as it s
 import json
 import shlex
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from cupola import __version__
+from cupola.app.greeting import Ready
 from cupola.deployments.schemas import EndpointDetail
 from cupola.settings import default_home
 
 _QUESTION = "How many languages are in the world?"
 
 
-def compose_welcome(home: Path, endpoints: Sequence[EndpointDetail]) -> str:
+def compose_welcome(home: Path, ready: Ready) -> str:
     """All of it, with samples for the first endpoint."""
-    first = endpoints[0]
     parts = [f"\nCupola {__version__} is ready. Ctrl-C stops it."]
-    parts += [_facts(endpoint, home) for endpoint in endpoints]
-    parts += [_chat(first, home), _curl(first), _python(first)]
+    parts += [_facts(endpoint, home) for endpoint in ready.endpoints]
+    if ready.endpoints:
+        first = ready.endpoints[0]
+        parts += [_chat(first, home), _curl(first), _python(first)]
+    else:
+        parts.append(f"There is no endpoint yet. Deploy a model:\n\n{_deploy(home)}")
+    if ready.first_link:
+        parts.append(f"For others to sign in, make the first administrator:\n\n{ready.first_link}")
     return "\n\n".join(parts)
+
+
+def _deploy(home: Path) -> str:
+    return spell_command(home, "deploy", "Cupola-Pilot", "--name", "pilot")
 
 
 def _facts(endpoint: EndpointDetail, home: Path) -> str:

@@ -64,6 +64,10 @@ class Watch:
         self._seen = None
         self._woken.set()
 
+    async def tell(self) -> None:
+        """Tell of everything once, before the watch is under way. Raises what `on_change` does."""
+        await self._on_change()
+
     def statistics(self) -> WatchStatistics:
         """The counts so far."""
         return WatchStatistics(self._changes, self._failures)

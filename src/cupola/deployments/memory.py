@@ -1,9 +1,10 @@
-"""Endpoints and instance types that live as long as the object, and a fleet that runs nothing."""
+"""What deployments keep, for as long as the object lives, and a fleet that runs nothing."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from cupola.deployments.model import DeploymentStatus, Endpoint, InstanceType
-from cupola.ids import EndpointName, ProjectName
+from cupola.deployments.model import DeploymentStatus, Endpoint, InstanceType, Interval
+from cupola.ids import EndpointName, ModelName, ProjectName
 from cupola.kit.errors import Conflict, Stale
 
 
@@ -77,3 +78,51 @@ class ToldFleet:
 
     def wake(self) -> None:
         self.woken += 1
+
+
+class MemoryIntervals:
+    """An `IntervalStore` without a database."""
+
+    def __init__(self) -> None:
+        self._intervals: dict[str, Interval] = {}
+
+    async def open(self, interval: Interval) -> None:
+        self._intervals[interval.id] = interval
+
+    async def touch(self, ids: Sequence[str], now: int) -> None:
+        for each in self._find_open(ids):
+            self._intervals[each.id] = replace(each, seen=now)
+
+    async def close(self, interval: str, now: int) -> None:
+        for each in self._find_open([interval]):
+            self._intervals[each.id] = replace(each, seen=now, ended=now)
+
+    async def close_lost(self) -> None:
+        for each in self._find_open(list(self._intervals)):
+            self._intervals[each.id] = replace(each, ended=each.seen)
+
+    async def list(self, project: ProjectName | None = None) -> Sequence[Interval]:
+        found = [each for each in self._intervals.values() if project in (None, each.project)]
+        return sorted(found, key=lambda each: (each.started, each.id))
+
+    def _find_open(self, ids: Sequence[str]) -> Sequence[Interval]:
+        found = [self._intervals[each] for each in ids if each in self._intervals]
+        return [each for each in found if each.ended is None]
+
+
+class MemoryMemoryUse:
+    """A `MemoryUseStore` without a database."""
+
+    def __init__(self) -> None:
+        self._most: dict[tuple[ModelName, str, int, int], int] = {}
+
+    async def record(
+        self, model: ModelName, quantisation: str, slots: int, context: int, memory: int
+    ) -> None:
+        key = (model, quantisation, slots, context)
+        self._most[key] = max(memory, self._most.get(key, 0))
+
+    async def find(
+        self, model: ModelName, quantisation: str, slots: int, context: int
+    ) -> int | None:
+        return self._most.get((model, quantisation, slots, context))

@@ -1,12 +1,12 @@
 """Endpoints, the deployments behind them, and the pure decisions about their replicas.
 
-    state       replica ready   replica ended    stop asked
-    starting    ready           backing off      stopped
-    ready       -               backing off      stopped
-    backing off starting (when the pause is over)  stopped
-    stopped     -               -                -
+    replica      is ready  has ended    not wanted          pause is over
+    starting     ready     backing off  stopped             -
+    ready        -         backing off  draining, stopped   -
+    backing off  -         -            stopped             starting
 
-A pause before a restart doubles with every failure in a row.
+A pause before a restart doubles with every failure in a row. A draining replica gets no request any
+more and is stopped when the last one has ended.
 
 An endpoint with its deployments is one aggregate: read, checked and saved as a whole, with one
 version. All of it is what is *wanted*; what *is* lies with the fleet.
@@ -15,7 +15,8 @@ version. All of it is what is *wanted*; what *is* lies with the fleet.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from pathlib import Path
+from typing import Final, TypeAlias
 
 from cupola.ids import DeploymentName, EndpointName, ModelName, ProjectName, ReplicaId
 
@@ -223,6 +224,52 @@ class DeploymentStatus:
     wanted: int
     revision: int
     instances: tuple[InstanceStatus, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Which deployment of which endpoint."""
+
+    endpoint: EndpointName
+    deployment: DeploymentName
+
+    def __str__(self) -> str:
+        names = dict.fromkeys((str(self.endpoint), str(self.deployment)))
+        return "/".join(names)  # a serverless deployment has its endpoint's name
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsAbsent:
+    """They are not here, and can be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsDownloading:
+    """They are on their way."""
+
+    progress: float | None
+    """0 to 1; None: nobody knows how much there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsReady:
+    """They are here, and whole."""
+
+    path: Path
+    """The first file."""
+    quantisation: str
+    changed: int = 0
+    """When the file was, in nanoseconds of the Unix epoch: another one is looked into anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsFailed:
+    """They are not here and cannot be had, until somebody does what the reason says."""
+
+    reason: str
+
+
+WeightsState: TypeAlias = WeightsAbsent | WeightsDownloading | WeightsReady | WeightsFailed
 
 
 FIRST_PAUSE = 0.1

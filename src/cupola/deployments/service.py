@@ -354,6 +354,16 @@ class Endpoints:
         self._on_change()
         return before
 
+    async def expire(self, endpoint: Endpoint) -> bool:
+        """Delete an endpoint whose time on the shared quota is over; whether it was there."""
+        async with self._audit.change(
+            None, "endpoints.expire", endpoint.name, endpoint.project
+        ) as change:
+            gone = await self._store.delete(endpoint.name)
+            change.before = tell(endpoint) if gone else None
+        self._on_change()
+        return gone
+
     async def require_empty(self, project: ReachableProject) -> None:
         """Raises: Conflict, if the project has endpoints."""
         if found := await self.list_page(project, limit=4):
@@ -474,11 +484,11 @@ class InstanceTypes:
         self._endpoints = endpoints
         self._audit = audit
 
-    async def ensure_first(self) -> None:
-        """Some, if there are none."""
+    async def ensure_first(self, types: Sequence[InstanceType]) -> None:
+        """`types`, if there are none."""
         if await self._store.list():
             return
-        for each in FIRST_TYPES:
+        for each in types:
             async with self._audit.change(None, "instance_types.put", each.name) as change:
                 await self._store.put(each)
                 change.after = to_builtins(each)

@@ -102,7 +102,9 @@ FIELDS: Final = tuple(_File.model_fields)
 
 
 def read_identity(path: Path, roles: Collection[str]) -> OidcConfig | None:
-    """The provider that the file describes; None if there is no file.
+    """The provider that the file describes; None if it describes none, or is not there.
+
+    Its section `[tokens]` is about programs that call endpoints (`tokens.schemas`).
 
     Args:
         roles: The roles that a mapping may give.
@@ -116,6 +118,9 @@ def read_identity(path: Path, roles: Collection[str]) -> OidcConfig | None:
         return None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadIdentity(f"{path} cannot be read: {error}.") from None
+    table.pop("tokens", None)
+    if not table:
+        return None
     try:
         file = _File.model_validate(table)
     except ValidationError as error:

@@ -1,6 +1,6 @@
 """The log: one JSON object a line in a file, and short lines on the terminal.
 
-    {"time": "2026-11-21T14:00:00.123Z", "level": "info", "from": "cupola.app", "message": "..."}
+    {"time": "2026-11-21T14:00:00.123Z", "level": "info", "from": "cupola.home", "message": "..."}
 
 A line may also hold `error`, a traceback. The file turns over at 5 MB and three old ones are kept.
 The terminal shows warnings and worse only, without tracebacks, which are in the file. Whoever logs

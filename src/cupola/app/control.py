@@ -1,0 +1,101 @@
+"""The management API over the state and the fleet. Imported late (`app.management`)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fastapi import APIRouter
+
+from cupola.app.people import follow_groups, record_sign_in
+from cupola.app.state import State
+from cupola.control import apply
+from cupola.control.app import make_control
+from cupola.control.seal import Seal
+from cupola.control.services import Services
+from cupola.control.sign_in import make_sign_in_router
+from cupola.control.store import SqlReplies
+from cupola.deployments.fleet import Fleet
+from cupola.http.server import Application
+from cupola.identity.device import DeviceSignIns
+from cupola.identity.mapping import OidcConfig
+from cupola.identity.ports import Provider
+from cupola.identity.service import Identity
+from cupola.ids import DeploymentName, EndpointName
+from cupola.kit.clock import Clock
+from cupola.kit.errors import CupolaError
+from cupola.settings import Settings
+
+
+def open_control(
+    settings: Settings,
+    state: State,
+    fleet: Fleet,
+    identity: Identity,
+    provider: OidcConfig | None,
+    clock: Clock,
+    url: str,
+) -> Application:
+    """The API, and the pages beside it."""
+    return make_control(
+        _join(state, fleet, identity, clock, settings.public_url or url),
+        routers=(apply.router,),
+        pages=(_make_sign_in(settings, state, identity, provider, clock),),
+        body_bytes=settings.max_body,
+        body_seconds=settings.body_timeout,
+    )
+
+
+def _join(state: State, fleet: Fleet, identity: Identity, clock: Clock, url: str) -> Services:
+    def find_logs(endpoint: EndpointName, deployment: DeploymentName | None) -> Sequence[Path]:
+        return [state.home.logs / f"{name}.log" for name in fleet.list_logs(endpoint, deployment)]
+
+    return Services(
+        authenticator=identity,
+        users=identity,
+        models=state.catalog,
+        projects=state.projects,
+        subscriptions=state.subscriptions,
+        endpoints=state.endpoints,
+        instance_types=state.instance_types,
+        keyring=state.keys,
+        project_keys=state.project_keys,
+        audit=state.audit,
+        work=state.database,
+        replies=SqlReplies(state.database),
+        fleet=fleet,
+        find_logs=find_logs,
+        base_url=lambda: url,
+        memory=lambda: fleet.read_machine().total,
+        clock=clock,
+        seal=Seal(state.keys.derive_secret("control")),
+    )
+
+
+def _make_sign_in(
+    settings: Settings,
+    state: State,
+    identity: Identity,
+    provider: OidcConfig | None,
+    clock: Clock,
+) -> APIRouter:
+    return make_sign_in_router(
+        identity,
+        DeviceSignIns(clock),
+        _open_provider(provider, clock) if provider else None,
+        clock=clock,
+        secret=state.keys.derive_secret("sign-in"),
+        public_url=settings.public_url,
+        on_sign_in=follow_groups(state, provider) if provider else None,
+        record=record_sign_in(state),
+    )
+
+
+def _open_provider(config: OidcConfig, clock: Clock) -> Provider:
+    try:
+        from cupola.identity.oidc import OidcProvider  # noqa: PLC0415  of an extra
+    except ImportError as error:
+        raise CupolaError(
+            "identity.toml names a provider, but what speaks with it is not installed. Install it "
+            "with: pip install 'cupola[oidc]'.",
+            private=str(error),
+        ) from error
+    return OidcProvider(config, clock)
