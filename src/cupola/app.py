@@ -20,6 +20,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cupola import __version__
+from cupola.backup import Source
 from cupola.catalog.model import Model, Task
 from cupola.catalog.service import Catalog
 from cupola.catalog.store import EntryFiles, WeightFolders
@@ -124,14 +125,21 @@ def _name_upstreams(home: Home, upstreams: Mapping[EndpointName, Upstream]) -> S
     ]
 
 
+def locate(settings: Settings) -> Source:
+    """Where an installation's state lies."""
+    home = Home(settings.home)
+    return Source(home, settings.database_url or home.database)
+
+
 @asynccontextmanager
 async def open_state(settings: Settings, clock: Clock) -> AsyncIterator[State]:
     """The installation's state; the home is made if it is not there."""
     home = Home(settings.home)
     home.prepare()
     upstreams = open_upstreams(home)
-    ensure_schema(home.database)
-    database = Database(home.database)
+    location = locate(settings).location
+    ensure_schema(location)
+    database = Database(location)
     try:
         yield State(
             home=home,

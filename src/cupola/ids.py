@@ -28,6 +28,11 @@ NAME: Final = re.compile(r"[a-z]([a-z0-9-]{1,30}[a-z0-9])")
 """Names that people give to projects, endpoints and deployments: 3 to 32 characters, a DNS label,
 because an endpoint's becomes part of a host name."""
 
+NAME_RULE: Final = (
+    "Names are 3 to 32 characters of a-z, 0-9 and '-', begin with a letter and end without '-'."
+)
+"""`NAME`, for people."""
+
 _random = random.Random(secrets.token_bytes(32))
 """Ids are no secrets: one seed for all of them instead of a system call each."""
 _ALPHANUMERIC = string.ascii_letters + string.digits

@@ -46,6 +46,8 @@ class Settings(BaseSettings):
     """The port to listen on; 0 takes any free one."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """What the log file in the home keeps."""
+    database_url: str = Field(default="", repr=False)
+    """A PostgreSQL database instead of the file in the home; empty: the file."""
     max_body: int = Field(default=4 * _MIB, ge=_KIB)
     """Bytes of a request's body; a larger one is refused with 413."""
     body_timeout: float = Field(default=30.0, gt=0)

@@ -7,6 +7,7 @@ import typer
 
 from cupola.cli import (
     audit,
+    backup,
     chat,
     deploy,
     doctor,

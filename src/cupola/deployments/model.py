@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from cupola.ids import DeploymentName, EndpointName, ModelName, ProjectName
+from cupola.ids import DeploymentName, EndpointName, ModelName, ProjectName, ReplicaId
 
 DEFAULT_PROJECT: Final = ProjectName("default")
 """Made with a new home, so that one person alone need not know of projects."""
@@ -46,6 +46,25 @@ class EndpointState(StrEnum):
     READY = "ready"
     BACKING_OFF = "backing_off"
     """Its engine ended and will be started again after a pause."""
+    STOPPED = "stopped"
+
+
+class DeploymentState(StrEnum):
+    """What a deployment's replicas are doing. Each but `ready` comes with a reason."""
+
+    DOWNLOADING = "downloading"
+    """Its weights are on their way."""
+    STARTING = "starting"
+    READY = "ready"
+    UPDATING = "updating"
+    """A changed spec is rolled out; what was there before answers meanwhile."""
+    SCALED_TO_ZERO = "scaled_to_zero"
+    """The next request wakes a replica."""
+    BACKING_OFF = "backing_off"
+    """Its engine ended and will be started again after a pause."""
+    FAILED = "failed"
+    """It cannot be started until somebody does what the reason says."""
+    STOPPING = "stopping"
     STOPPED = "stopped"
 
 
@@ -173,6 +192,37 @@ class Interval:
     seen: int
     """When it was last known to run: where an interval ends whose end nobody saw."""
     ended: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceStatus:
+    """One replica, for whoever runs the platform."""
+
+    id: ReplicaId
+    state: DeploymentState
+    reason: str
+    """With the engine's last lines, where it ended: so it may name paths."""
+    pid: int | None
+    memory: int | None
+    """Bytes that it holds now; None: not known."""
+    started: int
+    """Seconds since the Unix epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentStatus:
+    """What is, of what was wanted."""
+
+    deployment: DeploymentName
+    state: DeploymentState
+    reason: str
+    """What holds it up and what to do, in a sentence; may be said of a ready one too."""
+    progress: float | None
+    """Of a download or a roll-out, 0 to 1; None: nothing is under way, or nobody knows."""
+    ready: int
+    wanted: int
+    revision: int
+    instances: tuple[InstanceStatus, ...] = ()
 
 
 FIRST_PAUSE = 0.1

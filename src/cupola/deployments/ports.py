@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from cupola.deployments.model import Endpoint, InstanceType, Interval
+from cupola.deployments.model import DeploymentStatus, Endpoint, InstanceType, Interval
 from cupola.ids import EndpointName, ModelName, ProjectName
 
 
@@ -35,13 +35,29 @@ class InstanceTypeStore(Protocol):
     """Keeps the kinds of instance that an administrator offers.
 
     - `put` adds or replaces; `delete` says whether there was one; `list` is sorted by name.
+    - `find` returns None for a name that is not there.
     """
 
     async def put(self, instance_type: InstanceType) -> None: ...
 
     async def delete(self, name: str) -> bool: ...
 
+    async def find(self, name: str) -> InstanceType | None: ...
+
     async def list(self) -> Sequence[InstanceType]: ...
+
+
+class FleetView(Protocol):
+    """What runs, as others may see it.
+
+    - `describe` has a status for each deployment that runs, should run, or still ends; for an
+      endpoint that it has not looked at yet, and for one that is gone, there is none.
+    - `wake` says that something else may be wanted now. It returns at once.
+    """
+
+    def describe(self, endpoint: EndpointName) -> Sequence[DeploymentStatus]: ...
+
+    def wake(self) -> None: ...
 
 
 class IntervalStore(Protocol):

@@ -1,4 +1,4 @@
-"""Endpoints in the database."""
+"""Endpoints and instance types in the database."""
 
 from collections.abc import Sequence
 
@@ -7,8 +7,8 @@ from sqlalchemy.exc import IntegrityError
 
 from cupola.db.database import Database
 from cupola.db.rows import read_row, write_row
-from cupola.db.tables import endpoints
-from cupola.deployments.model import Endpoint
+from cupola.db.tables import endpoints, instance_types
+from cupola.deployments.model import Endpoint, InstanceType
 from cupola.ids import EndpointName, ProjectName
 from cupola.kit.errors import Conflict, Stale
 
@@ -55,3 +55,33 @@ class SqlEndpoints:
             query = query.where(endpoints.c.project == project)
         async with self._database.reading() as connection:
             return [read_row(row, Endpoint) for row in await connection.execute(query.limit(limit))]
+
+
+class SqlInstanceTypes:
+    """An `InstanceTypeStore` in the table `instance_types`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def put(self, instance_type: InstanceType) -> None:
+        row = write_row(instance_type)
+        change = update(instance_types).where(instance_types.c.name == instance_type.name)
+        async with self._database.transaction() as connection:
+            if (await connection.execute(change.values(**row))).rowcount == 0:
+                await connection.execute(insert(instance_types).values(**row))
+
+    async def delete(self, name: str) -> bool:
+        statement = delete(instance_types).where(instance_types.c.name == name)
+        async with self._database.transaction() as connection:
+            return (await connection.execute(statement)).rowcount > 0
+
+    async def find(self, name: str) -> InstanceType | None:
+        query = select(instance_types).where(instance_types.c.name == name)
+        async with self._database.reading() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        return read_row(row, InstanceType) if row else None
+
+    async def list(self) -> Sequence[InstanceType]:
+        query = select(instance_types).order_by(instance_types.c.name)
+        async with self._database.reading() as connection:
+            return [read_row(row, InstanceType) for row in await connection.execute(query)]

@@ -15,7 +15,9 @@ import hashlib
 import hmac
 import string
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
+
+from cupola.ids import EndpointName, ProjectName, UserId
 
 Slot: TypeAlias = Literal["primary", "secondary"]
 """Both keys are valid at once, so that callers can move over before one is regenerated."""
@@ -24,7 +26,8 @@ SECRET_BYTES = 32
 KEY_CHARACTERS = 32
 """As many as the Azure service's keys have; 62 ** 32 is 190 bits."""
 
-_ALPHABET = string.ascii_letters + string.digits
+KEY_ALPHABET: Final = string.ascii_letters + string.digits
+_PURPOSE_LABEL = b"cupola purpose 1"
 _KEY_LABEL = b"cupola endpoint key 1"
 _SEEDED_LABEL = b"cupola endpoint key 2"
 _DIGEST_PERSON = b"cupola digest 2"
@@ -48,6 +51,32 @@ class Lineage:
     """Empty: an endpoint older than seeds, whose keys depend on its name alone."""
 
 
+@dataclass(frozen=True, slots=True)
+class ProjectKey:
+    """A key for several endpoints of a project, of which only the digest is kept.
+
+    It can do no more than whoever made it: it is dead while they are disabled, or may not call the
+    project's endpoints themselves.
+    """
+
+    id: str
+    """`key_...`; may be shown."""
+    project: ProjectName
+    name: str
+    """For people; unique in its project."""
+    digest: bytes
+    endpoints: tuple[EndpointName, ...] | None
+    """Those it may call; None: all of the project, also later ones."""
+    made_by: UserId
+    created: int
+    expires: int | None = None
+    """Seconds since the Unix epoch; None: never."""
+
+    def is_current(self, now: float) -> bool:
+        """Whether it has not expired."""
+        return self.expires is None or now < self.expires
+
+
 def derive(secret: bytes, lineage: Lineage, slot: Slot, generation: int) -> str:
     """The key in `slot` of an endpoint: 32 characters of `[A-Za-z0-9]`."""
     parts = [_KEY_LABEL, lineage.endpoint.encode()]
@@ -66,9 +95,14 @@ def digest(secret: bytes, key: str) -> bytes:
     return hashlib.blake2b(text, key=secret, person=_DIGEST_PERSON, digest_size=32).digest()
 
 
+def derive_secret(secret: bytes, purpose: str) -> bytes:
+    """A secret for one purpose alone: what one of them gives away is of no use to the others."""
+    return hmac.digest(secret, b"\0".join([_PURPOSE_LABEL, purpose.encode()]), "sha256")
+
+
 def _characters(number: int) -> list[str]:
     characters = []
     for _ in range(KEY_CHARACTERS):
-        number, index = divmod(number, len(_ALPHABET))
-        characters.append(_ALPHABET[index])
+        number, index = divmod(number, len(KEY_ALPHABET))
+        characters.append(KEY_ALPHABET[index])
     return characters

@@ -3,6 +3,7 @@
     CupolaError
     ├── Invalid            the caller's request cannot be served as written
     │   ├── Malformed      it is not JSON, or not of the right types
+    │   │   └── Several    it has more than one such fault
     │   ├── ExtraField     it has a field that this route does not know
     │   ├── Unsupported    a parameter is known, but this model or engine lacks it
     │   └── TooLong        the prompt does not fit the model's context
@@ -111,6 +112,19 @@ class Malformed(Invalid):
         super().__init__(public, private=private, path=path, value=value)
         self.code = code
         self.context = context or {}
+
+
+class Several(Malformed):
+    """More than one fault, told at once so that they can be mended at once.
+
+    Args:
+        faults: At least one; the first is also what this error itself says.
+    """
+
+    def __init__(self, faults: Sequence[Malformed]) -> None:
+        first = faults[0]
+        super().__init__(first.public, code=first.code, context=first.context, path=first.path)
+        self.faults = tuple(faults)
 
 
 class ExtraField(Invalid):

@@ -7,6 +7,19 @@ from cupola.ids import ModelName, ProjectName
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """What a model is offered under, today."""
+
+    model: ModelName
+    license: str
+    terms: str
+    """The address of the terms."""
+    price_input: Decimal
+    price_output: Decimal
+    """Of 1,000 tokens."""
+
+
+@dataclass(frozen=True, slots=True)
 class Subscription:
     """A project has accepted a model's offer."""
 
