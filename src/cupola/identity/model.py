@@ -69,3 +69,42 @@ class Principal:
     """The session's id; None: the local console."""
     scopes: frozenset[str] | None = None
     """As `Session.scopes`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vouched:
+    """What a provider said of somebody who signed in there, after all of it was verified."""
+
+    issuer: str
+    subject: str
+    """Never changes and is never given to another; the only thing by which a user is found."""
+    name: str
+    """What to call them, from their provider's claims; for people only, since whoever chooses an
+    e-mail address or a name there must not become somebody else here."""
+    groups: frozenset[str]
+    administrator: bool | None = None
+    """What their groups say; None: the mapping leaves that to administrators here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """A browser on its way to the provider, and what it must bring back."""
+
+    url: str
+    """Where the provider asks who it is."""
+    state: str
+    nonce: str
+    verifier: str
+    """For PKCE: proves that whoever redeems the code is who asked for it."""
+    redirect_uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What a browser brought back from the provider; nothing of it is believed yet."""
+
+    code: str | None
+    state: str | None
+    issuer: str | None = None
+    """RFC 9207's `iss`."""
+    error: str | None = None

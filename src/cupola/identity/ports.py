@@ -1,9 +1,10 @@
-"""What identity needs from outside: places that keep users and sessions."""
+"""What identity needs from outside: places that keep users and sessions,
+and a provider that vouches for users."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
-from cupola.identity.model import Session, User
+from cupola.identity.model import Arrival, Departure, Session, User, Vouched
 from cupola.ids import UserId
 
 
@@ -47,3 +48,20 @@ class SessionStore(Protocol):
     async def list(self, user: UserId, now: int) -> Sequence[Session]: ...
 
     async def sweep(self, now: int) -> None: ...
+
+
+class Provider(Protocol):
+    """Vouches for users: sends a browser away, and reads what it comes back with.
+
+    - `name` is what the button says: "Sign in with NAME".
+    - `depart` gives each browser other secrets; it raises `Unavailable` if the provider is silent.
+    - `arrive` returns what the provider vouches for, after verifying all of it, or raises
+      `Unauthenticated` with a public sentence that tells no secret.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    async def depart(self, redirect_uri: str) -> Departure: ...
+
+    async def arrive(self, departure: Departure, arrival: Arrival) -> Vouched: ...
