@@ -11,10 +11,11 @@ docs/reference/platform.schema.json is made from these classes; a test compares.
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -45,10 +46,17 @@ def write_size(size: int) -> int | str:
     return size
 
 
+def _settle_time(time: datetime) -> datetime:
+    """Whole seconds of UTC, which YAML means where it names no zone."""
+    aware = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    return aware.replace(microsecond=0)
+
+
 Name = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$")]
 ModelName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 UserName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Text = Annotated[str, StringConstraints(max_length=2000)]
+Time = Annotated[datetime, AfterValidator(_settle_time)]
 Count = Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]
 Size = Annotated[
     int,
@@ -127,11 +135,12 @@ class EndpointEntry(_Entry):
     traffic: dict[Name, Annotated[int, Field(strict=True, ge=0, le=100)]] | None = None
     """Per cent; together 100, or all 0."""
     auth_mode: Literal["key", "token"] = "key"
-    content_safety: bool = True
+    content_safety: bool | None = None
+    """Null: as its kind has it, on for serverless ones."""
     limits: LimitsEntry | None = None
     description: Text = ""
     tags: dict[str, str] = Field(default_factory=dict, max_length=50)
-    expires: datetime | None = None
+    expires: Time | None = None
     """When it is deleted, if it lives on the shared quota."""
     keys: LineageEntry | None = None
     """Counts when the endpoint is made; those of one that is there stay as they are."""
@@ -154,7 +163,7 @@ class ProjectKeyEntry(_Entry):
     """A key for the project-wide routes. It cannot be made again: its secret is nowhere."""
 
     endpoints: list[Name] | None = None
-    expires: datetime | None = None
+    expires: Time | None = None
 
 
 class ProjectEntry(_Entry):

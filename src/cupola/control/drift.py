@@ -8,7 +8,8 @@ made; they are deleted in the reverse order:
     endpoint        shop/chat       project_key   shop/ci (only ever told of)
 
 Only what a document says is compared. `prune` also deletes, in the sections it has, what it does
-not have. Law: after the changes are made, the same document finds everything unchanged.
+not have; users it disables. Law: after the changes are made, the same document finds everything
+unchanged.
 """
 
 from collections.abc import Iterator, Mapping
@@ -91,10 +92,18 @@ def _list_project(name: str, said: Mapping[str, Any]) -> dict[Key, Fields]:
     for model in said.get("subscriptions") or ():
         entries["subscription", f"{name}/{model}"] = {}
     for endpoint, each in (said.get("endpoints") or {}).items():
-        entries["endpoint", f"{name}/{endpoint}"] = each
+        entries["endpoint", f"{name}/{endpoint}"] = _without_zeros(each)
     for key, each in (said.get("keys") or {}).items():
         entries["project_key", f"{name}/{key}"] = each
     return entries
+
+
+def _without_zeros(endpoint: Fields) -> Fields:
+    """No share of the traffic, and a share of 0, are the same."""
+    if endpoint.get("traffic") is None:
+        return endpoint
+    shares = {name: share for name, share in endpoint["traffic"].items() if share}
+    return {**endpoint, "traffic": shares}
 
 
 def find_drift(current: Platform, wanted: Platform, *, prune: bool = False) -> Plan:
@@ -112,11 +121,7 @@ def find_drift(current: Platform, wanted: Platform, *, prune: bool = False) -> P
     if prune:
         covered = frozenset(_list_sections(wanted))
         gone = [key for key in here if key not in there and _is_covered(key, covered, there)]
-        changes += [
-            Change(Action.DELETE, kind, name, before=here[kind, name])
-            for kind, name in reversed(gone)
-            if kind != "project_key"
-        ]
+        changes += [each for key in reversed(gone) if (each := _remove(key, here[key])) is not None]
     return Plan(tuple(changes), tuple(_note(here, there)))
 
 
@@ -130,6 +135,19 @@ def _compare(key: Key, before: Fields | None, said: Fields, *, prune: bool) -> C
     after = _merge(kind, before, said, prune=prune)
     diff = tuple(_list_differences(before, after))
     return Change(Action.UPDATE if diff else Action.UNCHANGED, kind, name, diff, before, after)
+
+
+def _remove(key: Key, before: Fields) -> Change | None:
+    """Users are never forgotten, because the audit log names them: they are disabled."""
+    kind, name = key
+    if kind == "project_key":
+        return None
+    if kind != "user":
+        return Change(Action.DELETE, kind, name, before=before)
+    if before.get("disabled"):
+        return None
+    diff = (Difference(("disabled",), False, True),)
+    return Change(Action.UPDATE, kind, name, diff, before, {**before, "disabled": True})
 
 
 def _complete(kind: str, said: Fields) -> Fields:
@@ -165,7 +183,7 @@ def _merge(kind: str, before: Fields, said: Fields, *, prune: bool) -> Fields:
     after["deployments"] = dict(sorted(deployments.items()))
     if said.get("limits") is not None:
         after["limits"] = {**(before.get("limits") or {}), **said["limits"]}
-    for optional in ("traffic", "limits"):
+    for optional in ("traffic", "limits", "content_safety"):
         if after.get(optional) is None and optional in before:
             after[optional] = before[optional]
     return after
