@@ -117,22 +117,6 @@ def update_user(
         _show(client.users.update(user, administrator=administrator, disabled=disabled), json)
 
 
-@app.command("delete")
-def delete_user(
-    user: UserArgument,
-    json: JsonOption = False,
-    server: ServerOption = None,
-    home: HomeOption = None,
-) -> None:
-    """Remove a user."""
-    from cupola.cli.output import print_done
-    from cupola.cli.remote import connect
-
-    with connect(server, home) as client:
-        client.users.delete(user)
-    print_done(json, user, "deleted", f"The user {user} is deleted.")
-
-
 def _show(user: "User", json: bool) -> None:
     if json:
         print_json(user)

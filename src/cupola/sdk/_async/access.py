@@ -132,5 +132,5 @@ class AsyncUsers:
         return (await self._transport.send(request)).into(User)
 
     async def delete(self, user: str) -> None:
-        """Remove them, and all that is theirs alone."""
+        """Disable them. Users are never forgotten, because the audit log names them."""
         await self._transport.send(Request("DELETE", join("users", user)))

@@ -133,5 +133,5 @@ class Users:
         return (self._transport.send(request)).into(User)
 
     def delete(self, user: str) -> None:
-        """Remove them, and all that is theirs alone."""
+        """Disable them. Users are never forgotten, because the audit log names them."""
         self._transport.send(Request("DELETE", join("users", user)))
