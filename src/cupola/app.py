@@ -20,6 +20,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cupola import __version__
+from cupola.audit.service import Audit
+from cupola.audit.store import SqlAudit
 from cupola.backup import Source
 from cupola.catalog.model import Model, Task
 from cupola.catalog.service import Catalog
@@ -29,8 +31,8 @@ from cupola.db.migration import ensure_schema
 from cupola.deployments.loop import Supervisor
 from cupola.deployments.model import Endpoint, EndpointKind
 from cupola.deployments.schemas import EndpointDetail, detail, get_keys, summarise
-from cupola.deployments.service import Endpoints, make_endpoint
-from cupola.deployments.store import SqlEndpoints
+from cupola.deployments.service import Endpoints, InstanceTypes, make_endpoint
+from cupola.deployments.store import SqlEndpoints, SqlInstanceTypes
 from cupola.engines.llamacpp.replica import LlamaCppReplica
 from cupola.engines.upstream.config import Upstream, read_upstreams
 from cupola.engines.upstream.replica import UpstreamReplica
@@ -43,12 +45,16 @@ from cupola.http.client import Client, Tcp
 from cupola.http.connection import Broken
 from cupola.http.server import Server, listen, url_of
 from cupola.ids import EndpointName, ModelName
-from cupola.keys.service import Keyring
-from cupola.keys.store import SecretFile
+from cupola.keys.service import Keyring, ProjectKeys
+from cupola.keys.store import SecretFile, SqlProjectKeys
 from cupola.kit.clock import Clock, SystemClock
 from cupola.kit.errors import CupolaError, NotFound
 from cupola.kit.tasks import cancel, supervise
-from cupola.settings import Settings
+from cupola.projects.service import Projects
+from cupola.projects.store import SqlProjects
+from cupola.settings import Settings, usable_cores
+from cupola.subscriptions.service import Subscriptions
+from cupola.subscriptions.store import SqlSubscriptions
 from cupola.telemetry.log import start_log, stop_log
 
 FIRST_ENDPOINT = EndpointName("pilot")
@@ -75,6 +81,11 @@ class State:
     keys: Keyring
     catalog: Catalog
     endpoints: Endpoints
+    instance_types: InstanceTypes
+    projects: Projects
+    project_keys: ProjectKeys
+    subscriptions: Subscriptions
+    audit: Audit
     upstreams: Mapping[EndpointName, Upstream]
     """What stands behind the endpoints of that kind."""
 
@@ -140,12 +151,29 @@ async def open_state(settings: Settings, clock: Clock) -> AsyncIterator[State]:
     location = locate(settings).location
     ensure_schema(location)
     database = Database(location)
+    keys = Keyring(SecretFile(home.secret))
+    audit = Audit(SqlAudit(database), database, clock)
+    projects = Projects(SqlProjects(database), audit, clock)
+    stored, types = SqlEndpoints(database), SqlInstanceTypes(database)
     try:
         yield State(
             home=home,
-            keys=Keyring(SecretFile(home.secret)),
+            keys=keys,
             catalog=open_catalog(home),
-            endpoints=Endpoints(SqlEndpoints(database), clock, _name_upstreams(home, upstreams)),
+            endpoints=Endpoints(
+                stored,
+                types,
+                projects,
+                audit,
+                clock,
+                written=_name_upstreams(home, upstreams),
+                core_quota=settings.core_quota or usable_cores(),
+            ),
+            instance_types=InstanceTypes(types, stored, audit),
+            projects=projects,
+            project_keys=ProjectKeys(SqlProjectKeys(database), keys, audit, clock),
+            subscriptions=Subscriptions(SqlSubscriptions(database), audit, clock),
+            audit=audit,
             upstreams=upstreams,
         )
     finally:
@@ -215,6 +243,7 @@ class Deployment:
 async def _deploy(settings: Settings, state: State, clock: Clock) -> Sequence[Deployment]:
     """A deployment for each endpoint, none of them started."""
     endpoints = await state.endpoints.ensure_first(FIRST_ENDPOINT, FIRST_MODEL)
+    await state.instance_types.ensure_first()
     return [
         _join_upstream(state, endpoint, upstream, clock)
         if (upstream := state.upstreams.get(endpoint.name))

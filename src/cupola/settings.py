@@ -58,6 +58,8 @@ class Settings(BaseSettings):
     """Threads of one engine; 0 takes what suits the model, at most the cores it may use."""
     engine_context: int = Field(default=0, ge=0)
     """Tokens of prompt and completion in one slot; 0 takes the model's own length."""
+    core_quota: int = Field(default=0, ge=0)
+    """Cores of a project's managed deployments, unless it has a quota itself; 0: all there are."""
 
     endpoint_domain: str = ""
     """The domain at which `NAME.DOMAIN` and `NAME.REGION.DOMAIN` are endpoints; empty: none is."""

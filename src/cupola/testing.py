@@ -4,17 +4,31 @@ Each stands in for the real thing behind the same port and passes the same contr
 `tests/contract`.
 """
 
+from cupola.audit.memory import MemoryAudit, MemoryWork
 from cupola.catalog.memory import MemoryEntries, MemoryShelf
-from cupola.deployments.memory import MemoryEndpoints
+from cupola.control.memory import MemoryModels, MemoryPeople, MemoryReplies
+from cupola.deployments.memory import MemoryEndpoints, MemoryInstanceTypes, ToldFleet
 from cupola.engines.echo import EchoReplica
-from cupola.keys.memory import MemorySecret
+from cupola.keys.memory import MemoryProjectKeys, MemorySecret
 from cupola.kit.clock import FakeClock
+from cupola.projects.memory import MemoryProjects
+from cupola.subscriptions.memory import MemorySubscriptions
 
 __all__ = [
     "EchoReplica",
     "FakeClock",
+    "MemoryAudit",
     "MemoryEndpoints",
     "MemoryEntries",
+    "MemoryInstanceTypes",
+    "MemoryModels",
+    "MemoryPeople",
+    "MemoryProjectKeys",
+    "MemoryProjects",
+    "MemoryReplies",
     "MemorySecret",
     "MemoryShelf",
+    "MemorySubscriptions",
+    "MemoryWork",
+    "ToldFleet",
 ]

@@ -2,20 +2,32 @@ from dataclasses import replace
 
 import pytest
 
-from cupola.deployments.memory import MemoryEndpoints
-from cupola.deployments.model import EndpointKind
+from cupola.audit.memory import MemoryAudit, MemoryWork
+from cupola.audit.service import Audit
+from cupola.deployments.memory import MemoryEndpoints, MemoryInstanceTypes
+from cupola.deployments.model import Endpoint, EndpointKind
 from cupola.deployments.service import Endpoints, make_endpoint
 from cupola.ids import EndpointName, ModelName
 from cupola.kit.clock import FakeClock
 from cupola.kit.errors import Conflict, NotFound
+from cupola.projects.memory import MemoryProjects
+from cupola.projects.service import Projects
 
 PILOT = EndpointName("pilot")
 MODEL = ModelName("Cupola-Pilot")
 
 
+def over(store: MemoryEndpoints, *written: Endpoint) -> Endpoints:
+    """The service over a store, with everything else in memory."""
+    clock = FakeClock(1000.5)
+    audit = Audit(MemoryAudit(), MemoryWork(), clock)
+    projects = Projects(MemoryProjects(), audit, clock)
+    return Endpoints(store, MemoryInstanceTypes(), projects, audit, clock, written=written)
+
+
 @pytest.fixture
 def endpoints() -> Endpoints:
-    return Endpoints(MemoryEndpoints(), FakeClock(1000.5))
+    return over(MemoryEndpoints())
 
 
 async def test_first_start_makes_an_endpoint(endpoints: Endpoints):
@@ -50,7 +62,7 @@ FAR = make_endpoint(EndpointName("far"), EndpointKind.UPSTREAM, ModelName("Far")
 async def test_written_endpoints_stand_beside_the_stored():
     """They come after, so that the first one stays the first; none of them is stored."""
     store = MemoryEndpoints()
-    endpoints = Endpoints(store, FakeClock(1000.5), [FAR])
+    endpoints = over(store, FAR)
     first = await endpoints.ensure_first(PILOT, MODEL)
 
     assert ["pilot", "far"] == [each.name for each in first]
@@ -63,11 +75,11 @@ async def test_a_written_endpoint_cannot_take_a_name():
     """Neither a stored one's nor, at the very first start, that of the one to be made."""
     store = MemoryEndpoints()
     twin = make_endpoint(PILOT, EndpointKind.UPSTREAM, MODEL, created=500)
-    endpoints = Endpoints(store, FakeClock(), [twin])
+    endpoints = over(store, twin)
 
     with pytest.raises(Conflict, match=r"'pilot'.*kind upstream"):
         await endpoints.ensure_first(PILOT, MODEL)
     assert [] == await store.list()
-    await Endpoints(store, FakeClock()).ensure_first(PILOT, MODEL)
+    await over(store).ensure_first(PILOT, MODEL)
     with pytest.raises(Conflict, match="'pilot'"):
         await endpoints.list_endpoints()

@@ -192,11 +192,11 @@ def count_cores(endpoints: Iterable[Endpoint], types: Mapping[str, InstanceType]
     Endpoints on the shared quota do not: they have an end instead.
     """
     return sum(
-        each.scale.maximum * types[each.scale.instance_type].cores
+        each.scale.maximum * found.cores
         for endpoint in endpoints
         if endpoint.kind is EndpointKind.MANAGED and endpoint.expires is None
         for each in endpoint.deployments
-        if each.scale.instance_type in types
+        if (found := types.get(each.scale.instance_type or "")) is not None
     )
 
 

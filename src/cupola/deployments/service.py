@@ -28,7 +28,7 @@ from cupola.deployments.model import (
 )
 from cupola.deployments.ports import EndpointStore, InstanceTypeStore
 from cupola.identity.model import Principal
-from cupola.ids import DeploymentName, EndpointName, ModelName, new_id
+from cupola.ids import NAME, DeploymentName, EndpointName, ModelName, new_id
 from cupola.keys.model import Slot
 from cupola.kit.clock import Clock
 from cupola.kit.errors import Conflict, NotFound, Stale
@@ -140,7 +140,7 @@ class Endpoints:
         for each in self._written:
             if each.name == name and each.project == project.name:
                 return each
-        found = await self._store.find(EndpointName(name))
+        found = await self._store.find(EndpointName(name)) if NAME.fullmatch(name) else None
         if found is None or found.project != project.name:
             raise NotFound(f"The project {project.name!r} has no endpoint {name!r}.")
         return found
@@ -401,6 +401,16 @@ class Endpoints:
                     f"The endpoint {each.name!r} rests on this subscription. Delete it first."
                 )
 
+    async def require_unused(self, model: ModelName) -> None:
+        """Raises: Conflict, if any endpoint has the model. It may be another project's: no name."""
+        for each in await self.list_endpoints():
+            if any(deployment.spec.model == model for deployment in each.deployments):
+                raise Conflict(f"Endpoints still have the model {model!r}. Delete them first.")
+
+    async def is_taken(self, name: str) -> bool:
+        """Whether any project has an endpoint of this name."""
+        return await self._store.find(EndpointName(name)) is not None
+
     @asynccontextmanager
     async def _creating(self, project: ReachableProject, endpoint: Endpoint) -> AsyncIterator[None]:
         async with self._audit.change(
@@ -610,8 +620,8 @@ def _check_changeable(endpoint: Endpoint, expected: int | None) -> None:
 def _require_managed(endpoint: Endpoint) -> None:
     if endpoint.kind is not EndpointKind.MANAGED:
         raise Conflict(
-            f"The endpoint {endpoint.name!r} is {endpoint.kind.value}: it has one deployment, which "
-            "stays. Make a managed endpoint to have several, or to change the model."
+            f"The endpoint {endpoint.name!r} is {endpoint.kind.value}: it has one deployment, "
+            "which stays. Make a managed endpoint to have several, or to change the model."
         )
 
 

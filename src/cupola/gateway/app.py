@@ -27,9 +27,10 @@ from cupola.gateway.exchange import Exchange
 from cupola.gateway.limits import Limits
 from cupola.gateway.models import describe_model, get_model, list_models
 from cupola.gateway.openapi import describe_endpoint
-from cupola.gateway.page import POLICY, render_page
+from cupola.gateway.page import render_page
 from cupola.gateway.usage import UsageCount, UsageTotals
 from cupola.http.asgi import ClientGone, Receive, Scope, Send
+from cupola.http.page import POLICY
 from cupola.ids import EndpointName
 from cupola.kit.clock import Clock
 from cupola.kit.errors import CupolaError, NotFound, WrongMethod

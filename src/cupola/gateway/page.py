@@ -1,28 +1,16 @@
-"""An OpenAPI document as a page: server-rendered, no script, nothing from elsewhere.
+"""An endpoint's OpenAPI document as a page, with calls to copy (see `http.page`)."""
 
-The page's policy forbids all but its own style sheet, which is named by its hash.
-"""
-
-import hashlib
-from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from jinja2 import Environment
-from markupsafe import Markup
 
-_FOLDER = Path(__file__).parent
-_STYLE = (_FOLDER / "page.css").read_text(encoding="utf-8")
+from cupola.http.page import STYLE, Table, iter_routes, rows_of
+
 _TEMPLATE = Environment(autoescape=True).from_string(
-    (_FOLDER / "page.html").read_text(encoding="utf-8")
+    Path(__file__).with_name("page.html").read_text(encoding="utf-8")
 )
-
-POLICY = (
-    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    f"style-src 'sha256-{b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}'"
-)
-"""For the header `content-security-policy`."""
 
 _CURL = """\
 curl {url}/chat/completions \\
@@ -41,100 +29,16 @@ reply = client.complete(messages=[UserMessage("How many languages are in the wor
 print(reply.choices[0].message.content)"""
 
 
-class Table(NamedTuple):
-    """Names and what is said of them."""
-
-    title: str
-    rows: list[tuple[str, str]]
-
-
-class Route(NamedTuple):
-    """One method of one path."""
-
-    method: str
-    path: str
-    summary: str
-    key: bool
-    tables: list[Table]
-
-
 def render_page(document: Mapping[str, Any]) -> str:
     """The page of an endpoint's document."""
     url = document["servers"][0]["url"]
     schemas = document["components"]["schemas"]
     return _TEMPLATE.render(
         document=document,
-        style=Markup(_STYLE),  # ours; escaped, it would not be what the hash names
+        style=STYLE,
         url=url,
         curl=_CURL.format(url=url),
         python=_PYTHON.format(url=url),
-        routes=list(_iter_routes(document, schemas)),
-        shapes=[Table(name, _rows(schema)) for name, schema in schemas.items()],
+        routes=list(iter_routes(document)),
+        shapes=[Table(name, rows_of(schema)) for name, schema in schemas.items()],
     )
-
-
-def _iter_routes(document: Mapping[str, Any], schemas: Mapping[str, Any]) -> Iterator[Route]:
-    for path, item in document["paths"].items():
-        for method, operation in item.items():
-            yield Route(
-                method.upper(),
-                path,
-                operation["summary"],
-                operation.get("security") != [],
-                list(_iter_tables(operation, schemas)),
-            )
-
-
-def _iter_tables(operation: Mapping[str, Any], schemas: Mapping[str, Any]) -> Iterator[Table]:
-    parameters = [(one["name"], _say_parameter(one)) for one in operation["parameters"]]
-    yield Table("Parameters", parameters)
-    if "requestBody" in operation:
-        schema = operation["requestBody"]["content"]["application/json"]["schema"]
-        yield Table("Body", _rows(schemas[schema["$ref"].rpartition("/")[2]]))
-    responses = operation["responses"].items()
-    yield Table("Replies", [(status, response["description"]) for status, response in responses])
-
-
-def _say_parameter(parameter: Mapping[str, Any]) -> str:
-    said = f"{parameter['in']}: {_say(parameter['schema'])}"
-    return f"{said}. {parameter['description']}" if "description" in parameter else said
-
-
-def _rows(schema: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The properties of an object, those that must be there first; or what it may be."""
-    if "oneOf" in schema:
-        return [(_say(one), "") for one in schema["oneOf"]]
-    required = schema.get("required", [])
-    names = sorted(schema.get("properties", {}), key=lambda name: name not in required)
-    return [
-        (name, _say(schema["properties"][name]) + ("; required" if name in required else ""))
-        for name in names
-    ]
-
-
-def _say(schema: Mapping[str, Any]) -> str:
-    """A schema in a few words."""
-    said = _say_type(schema)
-    schema = {**schema.get("anyOf", [{}])[0], **schema}
-    bounds = [f"{word} {schema[key]}" for key, word in _BOUNDS.items() if key in schema]
-    said += f" ({', '.join(bounds)})" if bounds else ""
-    return f"{said}. {schema['description']}" if "description" in schema else said
-
-
-_BOUNDS = {"minimum": "at least", "maximum": "at most", "default": "by default"}
-
-
-def _say_type(schema: Mapping[str, Any]) -> str:
-    if "$ref" in schema:
-        return str(schema["$ref"].rpartition("/")[2])
-    if "const" in schema:
-        return f"only {schema['const']!r}"
-    if "enum" in schema:
-        return " | ".join(map(repr, schema["enum"]))
-    if "anyOf" in schema:
-        return _say_type(schema["anyOf"][0])  # the rest is only tolerated
-    if "oneOf" in schema:
-        return " or ".join(map(_say, schema["oneOf"]))
-    kind = schema.get("type", "any")
-    words = " or ".join(kind) if isinstance(kind, list) else str(kind)
-    return f"{words} of {_say(schema['items'])}" if "items" in schema else words

@@ -68,6 +68,8 @@ class Projects:
 
     async def rights(self, principal: Principal, name: str) -> frozenset[Right]:
         """What the principal's role allows, whatever the token takes away; empty: no role."""
+        if not NAME.fullmatch(name):
+            return _NOTHING
         if principal.user.administrator:
             return _EVERYTHING
         member = await self._store.find_member(ProjectName(name), principal.user.id)

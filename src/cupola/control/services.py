@@ -1,0 +1,57 @@
+"""Everything that the routes stand on, as the composition root joins it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from cupola.audit.ports import UnitOfWork
+from cupola.audit.service import Audit
+from cupola.control.ports import Authenticator, Models, ReplyStore, Users
+from cupola.control.seal import Seal
+from cupola.deployments.ports import FleetView
+from cupola.deployments.service import Endpoints, InstanceTypes
+from cupola.ids import DeploymentName, EndpointName
+from cupola.keys.service import Keyring, ProjectKeys
+from cupola.kit.clock import Clock
+from cupola.projects.service import Projects
+from cupola.subscriptions.service import Subscriptions
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The domains, and what the management API itself needs."""
+
+    authenticator: Authenticator
+    users: Users
+    models: Models
+    projects: Projects
+    subscriptions: Subscriptions
+    endpoints: Endpoints
+    instance_types: InstanceTypes
+    keyring: Keyring
+    project_keys: ProjectKeys
+    audit: Audit
+    work: UnitOfWork
+    """The one that `audit` and all stores share."""
+    replies: ReplyStore
+    fleet: FleetView
+    find_logs: Callable[[EndpointName, DeploymentName | None], Sequence[Path]]
+    """The log files of an endpoint's engines, oldest first; they need not exist."""
+    base_url: Callable[[], str]
+    """Where callers reach this server, as `http://127.0.0.1:8100`."""
+    memory: Callable[[], int]
+    """Bytes that models on this machine may take together."""
+    clock: Clock
+    seal: Seal
+
+
+def _find(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+Parts = Annotated[Services, Depends(_find)]
+"""As a parameter of a route."""
