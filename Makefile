@@ -3,7 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-JS := tests/clients/js
+JS := tests/clients/js tests/identity/js
 PROOF := .venv-proof
 # Clients that cannot live beside those of the dev requirements, an environment for each list.
 CLIENTS := 2024-07 2024-10 2025-02 frameworks
@@ -55,7 +55,7 @@ lock: ## Resolve the requirements again (needs uv)
 
 clean: ## Remove everything that make made
 	rm -rf $(VENV) $(PROOF) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
-	rm -rf $(JS)/node_modules
+	rm -rf $(JS:%=%/node_modules)
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is newer than what it was made from, so the next `make run` starts at once.

@@ -3,10 +3,12 @@
     secret.key          what every key is derived from (keys.store); never leaves the home
     cupola.db           endpoints (db); SQLite, with its -wal and -shm beside it while in use
     upstreams.toml      models that others run, if you write it (engines.upstream.config)
+    identity.toml       a sign-in provider, if you write it (identity.mapping)
     models/             weights of your own; searched before the ones that come with Cupola
     logs/               cupola.log, and one log per engine
     run/lock            held by the running server, so that a second one stays out
     run/server.json     the running server's process id and address, for the commands
+    run/console.token   what this machine's own commands present to it (identity.console)
 
 Everything in `run/` may be deleted while no server runs. The home is readable by its owner alone,
 which is why the files in it need no further protection.
@@ -49,8 +51,10 @@ class Home:
         self.database = folder / "cupola.db"
         self.models = folder / "models"
         self.upstreams = folder / "upstreams.toml"
+        self.identity = folder / "identity.toml"
         self.logs = folder / "logs"
         self.run = folder / "run"
+        self.console_token = self.run / "console.token"
         self._lock = self.run / "lock"
         self._note = self.run / "server.json"
 

@@ -22,6 +22,9 @@ S = TypeVar("S", bound=BaseSettings)
 
 PREFIX = "CUPOLA_"
 _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+_ADDRESS = re.compile(
+    r"https?://[A-Za-z0-9.-]+(:\d{1,5})?/?|https?://\[[0-9a-fA-F:]+\](:\d{1,5})?/?"
+)
 _KIB = 1024
 _MIB = 1024 * _KIB
 _BYTES_A_THREAD = 64 * _MIB
@@ -61,6 +64,11 @@ class Settings(BaseSettings):
     core_quota: int = Field(default=0, ge=0)
     """Cores of a project's managed deployments, unless it has a quota itself; 0: all there are."""
 
+    session_hours: float = Field(default=168.0, gt=0, le=24 * 366)
+    """Hours after which who signed in has to do so again."""
+    public_url: str = ""
+    """Where people reach the server, as `https://ai.example.com`; empty: as each request says."""
+
     endpoint_domain: str = ""
     """The domain at which `NAME.DOMAIN` and `NAME.REGION.DOMAIN` are endpoints; empty: none is."""
     extra_parameters: Literal["error", "drop", "pass-through"] = "error"
@@ -77,6 +85,13 @@ class Settings(BaseSettings):
         if domain and not _DOMAIN.fullmatch(domain):
             raise ValueError("should be a domain name without scheme and port, as example.com")
         return domain
+
+    @field_validator("public_url")
+    @classmethod
+    def _check_address(cls, url: str) -> str:
+        if url and not _ADDRESS.fullmatch(url):
+            raise ValueError("should be scheme and host without a path, as https://ai.example.com")
+        return url.rstrip("/")
 
     @field_validator("home")
     @classmethod

@@ -9,6 +9,7 @@ from cupola.catalog.memory import MemoryEntries, MemoryShelf
 from cupola.control.memory import MemoryModels, MemoryPeople, MemoryReplies
 from cupola.deployments.memory import MemoryEndpoints, MemoryInstanceTypes, ToldFleet
 from cupola.engines.echo import EchoReplica
+from cupola.identity.memory import MemorySessions, MemoryUsers
 from cupola.keys.memory import MemoryProjectKeys, MemorySecret
 from cupola.kit.clock import FakeClock
 from cupola.projects.memory import MemoryProjects
@@ -27,8 +28,10 @@ __all__ = [
     "MemoryProjects",
     "MemoryReplies",
     "MemorySecret",
+    "MemorySessions",
     "MemoryShelf",
     "MemorySubscriptions",
+    "MemoryUsers",
     "MemoryWork",
     "ToldFleet",
 ]

@@ -215,7 +215,7 @@ async def test_a_name_that_could_mislead_is_refused(identity: Identity, name: st
     assert ("name",) == refused.value.path
 
 
-@pytest.mark.parametrize("password", ["", "short", "x" * 257])
+@pytest.mark.parametrize("password", ["", "short", "x" * 257, "\ud800" * 10])
 async def test_a_password_has_a_length(identity: Identity, password: str):
     """Said where it is wrong, and what would be right; the password is not repeated."""
     with pytest.raises(Malformed) as refused:
@@ -243,7 +243,11 @@ async def test_unknown_users_are_not_found(identity: Identity):
     with pytest.raises(NotFound):
         await identity.get_user(UserId("usr_x"))
 
+    with pytest.raises(NotFound):
+        await identity.get_user(UserId("\x00"))
+
     assert await identity.find_named("nobody") is None
+    assert await identity.find_named("\ud800") is None
 
 
 async def test_the_first_administrator_has_the_consoles_code(identity: Identity):

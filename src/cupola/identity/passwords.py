@@ -49,8 +49,8 @@ class Passwords:
 
     async def verify(self, known: str | None, password: str) -> bool:
         """Whether it is the one; None, of somebody who has none, takes as long and is never."""
-        if len(password) > LONGEST:
-            return False  # no stored one is as long, whoever's it is
+        if len(password) > LONGEST or not _is_text(password):
+            return False  # no stored one is like that, whoever's it is
         return await self._run(lambda: self._verify(known, password))
 
     def is_outdated(self, known: str) -> bool:
@@ -99,3 +99,14 @@ def check_password(password: str) -> None:
             context={"max_length": LONGEST},
             path=("password",),
         )
+    if not _is_text(password):
+        raise Malformed(
+            "The password has a character that is none (half of a pair). Leave it out.",
+            code="string_unicode",
+            path=("password",),
+        )
+
+
+def _is_text(password: str) -> bool:
+    """Whether it can be written as UTF-8, which is what is hashed."""
+    return not any("\ud800" <= c <= "\udfff" for c in password)

@@ -26,6 +26,8 @@ LIFETIME: Final = 7 * 24 * 3600
 LONGEST_LIFETIME: Final = 366 * 24 * 3600
 _NAME: Final = re.compile(r"(?!usr_)[a-z0-9][a-z0-9._@+-]{0,126}[a-z0-9]")
 """Lower case, so that nobody looks like another; not like an id, by which users go as well."""
+_ID: Final = re.compile(r"usr_[a-z0-9]+")
+"""What is no name or id is not looked for: databases fail at some texts."""
 _LABEL: Final = 100
 """Characters of a session's label."""
 _FRESH: Final = 1.0
@@ -110,7 +112,7 @@ class Identity:
         """
         tried = name[:_LABEL]
         self._tries.begin(tried, source)
-        user = await self._users.find_named(name)
+        user = await self.find_named(name)
         known = user.password_hash if user else None
         good = await self._passwords.verify(known, password)
         if not good or user is None or known is None or user.disabled:
@@ -160,6 +162,8 @@ class Identity:
         Raises:
             Invalid: Scopes that the opener's token lacks, or a lifetime out of bounds.
         """
+        if user.id == console.CONSOLE.id:
+            raise Invalid("The console has a token of its own and no sessions. Sign in as a user.")
         now = self._now()
         expires = now + self._check_lifetime(lifetime)
         if opener is not None and opener.scopes is not None:
@@ -192,14 +196,14 @@ class Identity:
 
     async def get_user(self, user: UserId) -> User:
         """The user, or `NotFound`."""
-        found = await self._users.find(user)
+        found = await self._users.find(user) if _ID.fullmatch(user) else None
         if found is None:
             raise NotFound(f"There is no user {user!r}.")
         return found
 
     async def find_named(self, name: str) -> User | None:
         """The user of that name."""
-        return await self._users.find_named(name)
+        return await self._users.find_named(name) if _NAME.fullmatch(name) else None
 
     async def create_user(
         self, name: str, password: str | None, *, administrator: bool = False

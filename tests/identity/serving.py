@@ -1,0 +1,183 @@
+"""Signing in as it is served: the router on an application, a real database, a real socket."""
+
+import asyncio
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from html import unescape
+from pathlib import Path
+
+import httpx
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.responses import JSONResponse
+
+from cupola.control.sign_in import make_sign_in_router
+from cupola.db.database import Database
+from cupola.db.migration import ensure_schema
+from cupola.http.server import Server, listen, url_of
+from cupola.identity.device import DeviceSignIns
+from cupola.identity.model import Principal, User
+from cupola.identity.ports import Provider
+from cupola.identity.service import Identity
+from cupola.identity.store import SqlSessions, SqlUsers
+from cupola.kit.clock import Clock, SystemClock
+from cupola.kit.errors import CupolaError, Kind
+from cupola.kit.tasks import supervise
+from tests.acceptance.missing import give_up
+from tests.identity.cheap import SECRET, cheap_passwords
+
+CALLBACK = "/management/v1/sign-in/oidc/callback"
+_JS = Path(__file__).parent / "js"
+_STATUS = {Kind.UNAUTHENTICATED: 401, Kind.FORBIDDEN: 403, Kind.NOT_FOUND: 404,
+           Kind.CONFLICT: 409, Kind.RATE_LIMITED: 429, Kind.UNAVAILABLE: 503}  # fmt: skip
+
+
+@dataclass
+class Served:
+    """A running application, and what it noted."""
+
+    url: str
+    identity: Identity
+    device: DeviceSignIns
+    told: list[tuple[str, frozenset[str]]] = field(default_factory=list)
+    """Names and groups that `on_sign_in` got."""
+    noted: list[str] = field(default_factory=list)
+
+    def browser(self) -> httpx.AsyncClient:
+        """Keeps cookies and follows nothing by itself."""
+        return httpx.AsyncClient(base_url=self.url)
+
+
+@asynccontextmanager
+async def serving(
+    folder: Path,
+    *,
+    provide: Callable[[str], Provider] | None = None,
+    clock: Clock | None = None,
+    public_url: str = "",
+    console_token: str | None = None,
+) -> AsyncIterator[Served]:
+    """Signing in, served; `provide` makes the provider, told the address to come back to."""
+    clock = clock or SystemClock()
+    ensure_schema(folder / "cupola.db")
+    database, passwords = Database(folder / "cupola.db"), cheap_passwords()
+    identity = Identity(
+        SqlUsers(database),
+        SqlSessions(database),
+        clock,
+        SECRET,
+        passwords=passwords,
+        console_token=console_token,
+    )
+    with listen("127.0.0.1", 0) as socket:
+        socket.listen()
+        served = Served(url_of(socket), identity, DeviceSignIns(clock))
+        server = Server(_build(served, clock, provide, public_url), socket)
+        task = supervise(server.run(), name="sign-in")
+        try:
+            yield served
+        finally:
+            server.stop()
+            await task
+            passwords.close()
+            await database.close()
+
+
+def _build(
+    served: Served, clock: Clock, provide: Callable[[str], Provider] | None, public_url: str
+) -> FastAPI:
+    async def on_sign_in(user: User, groups: frozenset[str]) -> None:
+        served.told.append((user.name, groups))
+
+    async def record(principal: Principal, action: str) -> None:
+        served.noted.append(f"{action} {principal.user.name}")
+
+    app = FastAPI()
+    app.include_router(
+        make_sign_in_router(
+            served.identity,
+            served.device,
+            provide(served.url + CALLBACK) if provide else None,
+            clock=clock,
+            secret=SECRET,
+            public_url=public_url,
+            on_sign_in=on_sign_in,
+            record=record,
+        )
+    )
+
+    @app.exception_handler(CupolaError)
+    async def refuse(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, CupolaError)
+        body = {"error": {"code": error.kind.value, "message": error.public}}
+        return JSONResponse(body, _STATUS.get(error.kind, 400))
+
+    @app.exception_handler(RequestValidationError)
+    async def refuse_fields(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        # Not what was sent, as FastAPI's own does: it may be a password, or no text at all.
+        return JSONResponse({"details": [fault["loc"] for fault in error.errors()]}, 422)
+
+    return app
+
+
+@dataclass
+class NodeProvider:
+    """A real OpenID Connect provider in a process of its own."""
+
+    process: subprocess.Popen[str]
+    issuer: str
+
+    async def rotate(self) -> None:
+        """Sign with another key from now on."""
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write("rotate\n")
+        self.process.stdin.flush()
+        assert "rotated\n" == await asyncio.to_thread(self.process.stdout.readline)
+
+
+def ensure_node() -> str:
+    """Node, with the packages of `js/package-lock.json`; skips or fails without."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if not node or not npm:
+        give_up("node and npm are not installed")
+    lock, mark = _JS / "package-lock.json", _JS / "node_modules" / ".package-lock.json"
+    if not mark.exists() or mark.stat().st_mtime < lock.stat().st_mtime:
+        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        done = subprocess.run(command, cwd=_JS, capture_output=True, text=True, timeout=300)
+        if done.returncode:
+            give_up(f"npm ci failed: {done.stderr[-500:]}")
+    return node
+
+
+def start_provider(node: str, redirect: str, place: str = "userinfo") -> NodeProvider:
+    """One that tells groups at `place`; `stop_provider` ends it."""
+    process = subprocess.Popen(
+        [node, str(_JS / "provider.mjs"), redirect, place],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout
+    return NodeProvider(process, json.loads(process.stdout.readline())["issuer"])
+
+
+def stop_provider(provider: NodeProvider) -> None:
+    """Its process ends when nobody can tell it anything any more."""
+    for pipe in (provider.process.stdin, provider.process.stdout):
+        assert pipe
+        pipe.close()
+    provider.process.wait(10)
+
+
+def hidden(page: httpx.Response) -> dict[str, str]:
+    """The hidden fields of a page's form."""
+    found = re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page.text)
+    return {name: unescape(value) for name, value in found}
