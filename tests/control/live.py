@@ -1,7 +1,7 @@
 """The management API as it runs: uvicorn on a free port, SQLite, real identity and services.
 
-Only engines are missing: in the place of the fleet stands one that says of each deployment first
-that it starts, and a moment later that it is ready. What is in the home is what a server leaves
+Only engines are missing: in the place of the fleet stands one that says of each deployment that it
+is ready a moment after it was asked for. What is in the home is what a server leaves
 there, so that commands find it as they would find any.
 """
 
@@ -9,7 +9,8 @@ import asyncio
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from contextvars import Context
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import uvicorn
@@ -18,52 +19,77 @@ from argon2 import PasswordHasher
 from cupola.backup import Source
 from cupola.control import apply
 from cupola.control.app import make_control
+from cupola.control.sign_in import make_sign_in_router
 from cupola.db.database import Database
 from cupola.db.migration import ensure_schema
-from cupola.deployments.model import DEFAULT_PROJECT, DeploymentState, DeploymentStatus
+from cupola.deployments.model import (
+    DEFAULT_PROJECT,
+    Deployment,
+    DeploymentState,
+    DeploymentStatus,
+    Endpoint,
+)
+from cupola.deployments.ports import EndpointStore
+from cupola.deployments.service import Endpoints
+from cupola.deployments.store import SqlEndpoints, SqlInstanceTypes
 from cupola.home import Home, RunningServer
 from cupola.http.server import listen, url_of
 from cupola.identity.console import write_console_token
+from cupola.identity.device import DeviceSignIns
 from cupola.identity.passwords import Passwords
 from cupola.identity.service import Identity
 from cupola.identity.store import SqlSessions, SqlUsers
-from cupola.ids import DeploymentName, EndpointName
+from cupola.ids import EndpointName
 from cupola.kit.clock import SystemClock
 from tests.control.world import make_world
 
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 """As the real one, in a hundredth of the time."""
 _LOOKS = 2
-"""How often a deployment is starting before it is ready."""
+"""How often a slow deployment is on its way before it is ready."""
+_PAUSE = 0.05
 LOG = "llama.cpp: loaded\nllama.cpp: listening\n"
 
 
 class PromptFleet:
-    """A `FleetView` whose deployments start as soon as somebody looks; `broken` never do."""
+    """A `FleetView` that brings about what is wanted a moment after it was woken.
 
-    def __init__(self) -> None:
+    What is called `slow...` is looked at a few times before it is ready; `broken` never is.
+    """
+
+    def __init__(self, stored: EndpointStore) -> None:
+        self._stored = stored
+        self._wanted: dict[EndpointName, Endpoint] = {}
         self._looks: dict[EndpointName, int] = {}
         self.broken: set[str] = set()
 
     def describe(self, endpoint: EndpointName) -> Sequence[DeploymentStatus]:
+        known = self._wanted.get(endpoint)
+        if known is None:
+            return []
         looks = self._looks[endpoint] = self._looks.get(endpoint, 0) + 1
-        if endpoint in self.broken:
-            reason = "engine exited 1: out of memory. Choose Q4_K_M."
-            return [self._status(endpoint, DeploymentState.FAILED, reason)]
-        if looks <= _LOOKS and endpoint.startswith("slow"):
-            return [self._status(endpoint, DeploymentState.DOWNLOADING, "downloading 43 %", 0.43)]
-        names = ("blue", "green", endpoint)
-        return [self._status(each, DeploymentState.READY, "") for each in names]
+        return [self._describe(endpoint, each, looks) for each in known.deployments]
 
     def wake(self) -> None:
-        """It looks by itself."""
+        """In a context of its own: the caller may be in a transaction."""
+        asyncio.get_running_loop().create_task(self._look(), context=Context())
 
-    def _status(
-        self, name: str, state: DeploymentState, reason: str, progress: float | None = None
+    async def _look(self) -> None:
+        await asyncio.sleep(_PAUSE)
+        self._wanted = {each.name: each for each in await self._stored.list()}
+
+    def _describe(
+        self, endpoint: EndpointName, deployment: Deployment, looks: int
     ) -> DeploymentStatus:
-        ready = 1 if state is DeploymentState.READY else 0
+        state, reason, progress = DeploymentState.READY, "", None
+        if endpoint in self.broken:
+            state, reason = DeploymentState.FAILED, "engine exited 1: out of memory. Choose Q4_K_M."
+        elif endpoint.startswith("slow") and looks <= _LOOKS:
+            state, reason, progress = DeploymentState.DOWNLOADING, "downloading 43 %", 0.43
+        wanted = deployment.scale.minimum
+        ready = wanted if state is DeploymentState.READY else 0
         return DeploymentStatus(
-            DeploymentName(name), state, reason, progress, ready=ready, wanted=1, revision=1
+            deployment.name, state, reason, progress, ready, wanted, deployment.revision
         )
 
 
@@ -114,13 +140,15 @@ async def _serve(
     begun: threading.Event,
     stopping: threading.Event,
 ) -> None:
-    home, fleet, passwords = Home(folder), PromptFleet(), Passwords(QUICK)
+    home, passwords = Home(folder), Passwords(QUICK)
     home.prepare()
     log = home.logs / "engine.log"
     log.write_text(LOG)
     location = Source(home, home.database).location
     ensure_schema(location)
     database = Database(location)
+    stored = SqlEndpoints(database)
+    fleet = PromptFleet(stored)
     token = write_console_token(home.run / "console.token")
     people = Identity(
         SqlUsers(database),
@@ -140,11 +168,25 @@ async def _serve(
             find_logs=lambda endpoint, deployment: [log],
             base_url=lambda: url,
         ).services
+        services = replace(
+            services,
+            endpoints=Endpoints(
+                stored,
+                SqlInstanceTypes(database),
+                services.projects,
+                services.audit,
+                services.clock,
+                core_quota=16,
+                on_change=fleet.wake,
+            ),
+        )
         await services.projects.ensure(DEFAULT_PROJECT)
         await services.instance_types.ensure_first()
         olga = await people.create_user("olga", None, administrator=True)
         _, session = await people.open_session(olga, "tests")
-        control = make_control(services, routers=[apply.router])
+        clock = SystemClock()
+        sign_in = make_sign_in_router(people, DeviceSignIns(clock), clock=clock, secret=b"s" * 32)
+        control = make_control(services, routers=[apply.router], pages=[sign_in])
         server = uvicorn.Server(uvicorn.Config(control, log_level="error", lifespan="off"))
         with home.announce(RunningServer(1, url, "test")):
             task = asyncio.ensure_future(server.serve([socket]))

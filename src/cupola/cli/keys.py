@@ -62,4 +62,9 @@ def _show(pair: "KeyPair", json: bool) -> None:
     if json:
         print_json(pair)
     else:
-        print_fields([("Primary key", pair.primary_key), ("Secondary key", pair.secondary_key)])
+        print_fields(
+            [
+                ("Primary key", pair.primary_key or "not shown to you"),
+                ("Secondary key", pair.secondary_key or "not shown to you"),
+            ]
+        )

@@ -146,7 +146,7 @@ def check_whole(
     yield from check_auth_mode(endpoint.kind, endpoint.auth_mode)
     yield from check_traffic(endpoint.traffic, endpoint.deployments)
     managed = endpoint.kind is EndpointKind.MANAGED
-    if not managed and [each.name for each in endpoint.deployments] != [endpoint.name]:
+    if not managed and [str(each.name) for each in endpoint.deployments] != [str(endpoint.name)]:
         yield Malformed(
             f"A serverless endpoint has one deployment, of its own name: {endpoint.name}.",
             path=("deployments",),

@@ -37,6 +37,8 @@ class Me:
 
     user: User
     administrator: bool = False
+    scopes: tuple[str, ...] | None = None
+    """Rights beyond which the token cannot go; None: its user's."""
     projects: tuple[Membership, ...] = ()
 
 
@@ -92,8 +94,8 @@ class Member:
 
     user: str
     """Their id."""
-    role: str
     name: str = ""
+    role: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +121,6 @@ class Model:
     weights: tuple[Mapping[str, Any], ...] = ()
     fits: bool | None = None
     """Whether this machine can run it; None: not to be known."""
-    own: bool = False
-    """Added here, and so removable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,10 +199,10 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class KeyPair:
-    """An endpoint's two keys, both valid."""
+    """An endpoint's two keys, both valid; None where they are not for this caller to see."""
 
-    primary_key: str
-    secondary_key: str
+    primary_key: str | None
+    secondary_key: str | None
 
 
 @dataclass(frozen=True, slots=True)

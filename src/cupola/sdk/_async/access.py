@@ -23,14 +23,12 @@ class AsyncSignIn:
         body = write(name=name, password=password, label=label)
         return await self._sign_in("/sign-in", body)
 
-    async def first(self, code: str, name: str, password: str) -> SignedIn | None:
-        """Become the first administrator, with the code that the server printed.
-
-        Returns the sign-in, if the server makes one of it; else sign in with the password.
-        """
-        body = write(code=code, name=name, password=password)
-        reply = await self._transport.send(Request("POST", "/sign-in/first", body=body, once=True))
-        return reply.into(SignedIn) if reply.body and "token" in reply.json() else None
+    async def first(
+        self, code: str, name: str, password: str, label: str = "cupola.sdk"
+    ) -> SignedIn:
+        """Become the first administrator, with the code that the server printed."""
+        body = write(code=code, name=name, password=password, label=label)
+        return await self._sign_in("/sign-in/first", body)
 
     async def start_device(self, label: str = "cupola.sdk") -> DeviceCode:
         """Ask for a code that a person confirms in a browser; then `wait_device`."""

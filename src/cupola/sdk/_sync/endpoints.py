@@ -168,6 +168,8 @@ class Endpoints:
             if on_progress is not None:
                 on_progress(endpoint)
             state, reason = _find_state(endpoint, deployment)
+            if not _is_noticed(endpoint, deployment):
+                state = "updating"
             if state in ("ready", "scaled_to_zero"):
                 return endpoint
             if state in ("failed", "deleting", "stopped"):
@@ -276,6 +278,15 @@ class Endpoints:
 
 def _read_endpoint(reply: Reply) -> Endpoint:
     return replace(reply.into(Endpoint), operation=reply.operation)
+
+
+def _is_noticed(endpoint: Endpoint, name: str | None) -> bool:
+    """Whether what is reported is already of the number of instances that is wanted."""
+    return all(
+        each.instances is None or each.wanted == each.instances
+        for each in endpoint.deployments
+        if name in (None, each.name)
+    )
 
 
 def _find_state(endpoint: Endpoint, name: str | None) -> tuple[str, str | None]:
