@@ -210,7 +210,7 @@ def test_whole_platform(cupola: Person):
     assert "~ endpoint shop/shop-search\n" in drift
     assert "    - traffic.blue: 90\n    + traffic.blue: 80\n" in drift
     assert "- project shop\n" in cupola.do("plan", "-f", "-", "--prune", given=KEEP_DEFAULT)
-    assert "line 2" in cupola.fail(1, "plan", "-f", "-", given="version: 1\nprojcts: {}\n")
+    assert "Line 2" in cupola.fail(1, "plan", "-f", "-", given="version: 1\nprojcts: {}\n")
     assert "cannot be read" in cupola.fail(1, "plan", "-f", "/nowhere")
 
 
@@ -234,6 +234,29 @@ def test_sign_in_with_a_password(cupola: Person, server: Live):
     assert "Signed out" in cupola.do("logout", **elsewhere)
     assert "not signed in" in cupola.fail(3, "logout", **elsewhere)
     assert "No Cupola runs" in cupola.fail(6, "whoami", **elsewhere)
+
+
+def test_sign_in_by_a_code(cupola: Person, server: Live):
+    """The code is shown on standard error, and whoever confirms it is who one is then."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cupola", "login", "--server", server.url, "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment() | cupola.settings,
+    )
+    try:
+        assert process.stderr
+        line = process.stderr.readline()
+        assert f"Open {server.url}/sign-in/device?code=" in line
+        server.confirm(line.split()[-1])
+        printed, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+
+    expected = {"server": server.url, "name": "olga", "administrator": True}
+    assert expected == json.loads(printed)
+    assert "olga" in cupola.do("whoami", CUPOLA_HOME=str(cupola.folder / "none"))
 
 
 def test_a_token_of_the_environment(cupola: Person, server: Live):

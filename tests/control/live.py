@@ -7,7 +7,7 @@ there, so that commands find it as they would find any.
 
 import asyncio
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import dataclass, replace
@@ -17,8 +17,8 @@ import uvicorn
 from argon2 import PasswordHasher
 
 from cupola.backup import Source
-from cupola.control import apply
 from cupola.control.app import make_control
+from cupola.control.sessions import make_sessions_router
 from cupola.control.sign_in import make_sign_in_router
 from cupola.db.database import Database
 from cupola.db.migration import ensure_schema
@@ -104,6 +104,8 @@ class Live:
     """The token of `olga`, an administrator."""
     home: Path
     fleet: PromptFleet
+    confirm: Callable[[str], None]
+    """Let the device with this code in, as `olga`."""
 
 
 @contextmanager
@@ -184,13 +186,19 @@ async def _serve(
         await services.instance_types.ensure_first()
         olga = await people.create_user("olga", None, administrator=True)
         _, session = await people.open_session(olga, "tests")
-        clock = SystemClock()
-        sign_in = make_sign_in_router(people, DeviceSignIns(clock), clock=clock, secret=b"s" * 32)
-        control = make_control(services, routers=[apply.router], pages=[sign_in])
+        loop, clock = asyncio.get_running_loop(), SystemClock()
+
+        def confirm(code: str) -> None:
+            loop.call_soon_threadsafe(device.approve, code, olga)
+
+        device = DeviceSignIns(clock)
+        sign_in = make_sign_in_router(people, device, clock=clock, secret=b"s" * 32)
+        routers = [make_sessions_router(people)]
+        control = make_control(services, routers=routers, pages=[sign_in])
         server = uvicorn.Server(uvicorn.Config(control, log_level="error", lifespan="off"))
         with home.announce(RunningServer(1, url, "test")):
             task = asyncio.ensure_future(server.serve([socket]))
-            said.append(Live(url, token, session, folder, fleet))
+            said.append(Live(url, token, session, folder, fleet, confirm))
             begun.set()
             await asyncio.to_thread(stopping.wait)
             server.should_exit = True

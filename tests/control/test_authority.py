@@ -67,6 +67,8 @@ NEEDS: dict[tuple[str, str], Right | str] = {
     ("PUT", "/instance-types/{name}"): Right.ADMINISTER,
     ("DELETE", "/instance-types/{name}"): Right.ADMINISTER,
     ("GET", "/operations/{operation}"): SIGNED_IN,
+    ("POST", "/apply"): Right.ADMINISTER,
+    ("GET", "/export"): Right.ADMINISTER,
 }
 BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/users"): {"name": "zoe", "password": "a long enough password"},
@@ -88,6 +90,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("PATCH", D): {"instances": 2},
     ("POST", P + "/keys"): {"name": "batch"},
     ("PUT", "/instance-types/{name}"): {"cores": 2, "memory": 2**30},
+    ("POST", "/apply"): {"version": 1},
 }
 ROLES: dict[str, frozenset[Right]] = {
     "nobody": frozenset(),

@@ -11,6 +11,7 @@ from cupola.sdk import (
     AsyncCupola,
     Conflict,
     Cupola,
+    Forbidden,
     Invalid,
     NotFound,
     OperationFailed,
@@ -67,6 +68,40 @@ def test_projects_and_people(client: Cupola):
         client.projects.get("shop-one")
     assert client.users.update("ada", disabled=True).disabled
     assert "ada" in [each.name for each in client.users.list()]
+
+
+def test_tokens_for_programs(server: Live):
+    """No wider than asked for, listed, and nobody's once ended."""
+    with Cupola(server.url, server.session) as olga:
+        made = olga.sessions.create("batch", scopes=["read"], lifetime=600)
+        assert made.session
+        assert "batch" in [each.label for each in olga.sessions.list()]
+        with Cupola(server.url, made.token) as narrow:
+            assert ("read",) == narrow.me().scopes
+            with pytest.raises(Forbidden):
+                narrow.projects.create("wide")
+            with pytest.raises(Invalid, match="lacks"):
+                narrow.sessions.create("wider", scopes=["read", "deploy"])
+        with pytest.raises(Invalid) as caught:
+            olga.sessions.create("odd", scopes=["everything"])
+        assert ("scopes", 0) == caught.value.path
+        olga.sessions.delete(made.session.id)
+        with Cupola(server.url, made.token) as ended, pytest.raises(Unauthenticated):
+            ended.me()
+
+
+def test_signing_in_and_out(client: Cupola, server: Live):
+    """A password opens a session; signing out ends it."""
+    client.users.create("mona", password="correct horse 9")
+    with Cupola(server.url) as anybody:
+        with pytest.raises(Unauthenticated):
+            anybody.sign_in.password("mona", "wrong")
+        signed = anybody.sign_in.password("mona", "correct horse 9")
+    with Cupola(server.url, signed.token) as mona:
+        assert "mona" == mona.me().user.name
+        mona.sign_in.sign_out()
+        with pytest.raises(Unauthenticated):
+            mona.me()
 
 
 def test_models(client: Cupola):
@@ -224,7 +259,7 @@ projects:
 
 def test_bad_document(client: Cupola):
     """4xx with the line and the path, never 500."""
-    with pytest.raises(Invalid, match=r"line 3, projects\.x1x\.nothing: there is no such"):
+    with pytest.raises(Invalid, match=r"Line 3, projects\.x1x\.nothing: there is no such"):
         client.plan("version: 1\nprojects:\n  x1x: {nothing: 1}\n")
     for text in ("", "[", "a: *b", "version: 1\nprojects: {A: {}}", "\x00"):
         with pytest.raises(Invalid):

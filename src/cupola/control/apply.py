@@ -23,12 +23,25 @@ from cupola.identity.model import Principal
 router = APIRouter(tags=["platform"])
 
 _YAML: Final = "application/yaml"
+_SECTION: Final = {"type": "object", "description": "By name; see the platform document's schema."}
+_DOCUMENT: Final[dict[str, Any]] = {
+    "type": "object",
+    "title": "Platform",
+    "required": ["version"],
+    "properties": {
+        "version": {"const": 1},
+        "instance_types": _SECTION,
+        "users": _SECTION,
+        "projects": _SECTION,
+    },
+}
+"""In outline: docs/reference/platform.schema.json has all of it."""
 _BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
         "content": {
-            each: {"schema": {"type": "string" if each == _YAML else "object"}}
-            for each in (_YAML, "application/json")
+            _YAML: {"schema": {"type": "string"}},
+            "application/json": {"schema": _DOCUMENT},
         },
     }
 }

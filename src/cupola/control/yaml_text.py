@@ -8,7 +8,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from cupola.kit.errors import Malformed
+from cupola.kit.errors import Malformed, Several
 
 T = TypeVar("T", bound=BaseModel)
 Path: TypeAlias = tuple[str | int, ...]
@@ -37,7 +37,7 @@ def read_document(text: bytes, into: type[T]) -> T:
     """A text, checked as a whole.
 
     Raises:
-        Malformed: All faults, each with its line and path.
+        Malformed, Several: All faults, each with its line and path.
     """
     document = parse(text)
     try:
@@ -112,31 +112,26 @@ def _read_key(key: Node) -> str:
 
 
 def _describe(error: ValidationError, document: Document) -> Malformed:
-    faults = error.errors(include_url=False, include_context=False)
-    places = [_drop_marks(fault["loc"]) for fault in faults]
-    lines = [
-        f"line {document.line_of(path)}, {_spell(path)}: {_mend(fault['msg'])}"
-        for path, fault in zip(places, faults, strict=True)
-    ][:_MOST_FAULTS]
-    more = len(faults) - len(lines)
-    if more:
-        lines.append(f"and {more} more")
+    faults = [
+        _locate_fault(str(fault["type"]), fault["msg"], _drop_marks(fault["loc"]), document)
+        for fault in error.errors(include_url=False, include_context=False)
+    ]
+    return faults[0] if len(faults) == 1 else Several(faults[:_MOST_FAULTS])
+
+
+def _locate_fault(code: str, message: str, path: Path, document: Document) -> Malformed:
+    """The value is not repeated: it may be a secret that does not belong here."""
+    said = message.removeprefix("Value error, ").replace(
+        "Extra inputs are not permitted", "there is no such field"
+    )
     return Malformed(
-        "The document cannot be used: " + "; ".join(lines) + ".",
-        code=str(faults[0]["type"]),
-        path=places[0],
+        f"Line {document.line_of(path)}, {_spell(path)}: {said}.", code=code, path=path
     )
 
 
 def _drop_marks(path: Sequence[str | int]) -> Path:
     """Without pydantic's note that a fault is in a mapping's key."""
     return tuple(part for part in path if part != "[key]")
-
-
-def _mend(message: str) -> str:
-    return message.removeprefix("Value error, ").replace(
-        "Extra inputs are not permitted", "there is no such field"
-    )
 
 
 def _spell(path: Path) -> str:

@@ -255,6 +255,8 @@ class AsyncEndpoints:
         """Replace the `primary` or the `secondary` key; the other goes on working."""
         path = self._path(project, name, "keys", "regenerate")
         reply = await self._transport.send(Request("POST", path, body=write(key=key)))
+        if "idempotency-replayed" in reply.headers:  # the first reply was lost, and the keys in it
+            return await self.get_keys(name, project=project)
         return reply.into(KeyPair)
 
     async def iter_log(
