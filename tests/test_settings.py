@@ -5,7 +5,7 @@ import platformdirs
 import pytest
 
 from cupola.kit.errors import Invalid, Unavailable
-from cupola.settings import PREFIX, Settings, load_settings, usable_cores
+from cupola.settings import PREFIX, ClientSettings, Settings, load_settings, usable_cores
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference" / "settings.md"
 
@@ -123,4 +123,5 @@ def test_every_setting_is_documented():
     """docs/reference/settings.md has a row for each setting, and none besides."""
     documented = re.findall(r"^\| `(CUPOLA_[A-Z_]+)`", REFERENCE.read_text("utf-8"), re.MULTILINE)
 
-    assert sorted(documented) == sorted(PREFIX + name.upper() for name in Settings.model_fields)
+    fields = (*Settings.model_fields, *ClientSettings.model_fields)
+    assert sorted(documented) == sorted(PREFIX + name.upper() for name in fields)

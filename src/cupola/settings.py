@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 import platformdirs
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -18,6 +18,8 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cupola.kit.errors import Invalid, Unavailable
+
+S = TypeVar("S", bound=BaseSettings)
 
 PREFIX = "CUPOLA_"
 _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
@@ -158,23 +160,50 @@ class Settings(BaseSettings):
             ) from error
 
 
+class ClientSettings(BaseSettings):
+    """Where commands find a server, and as whom."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+
+    server: str | None = None
+    """The server that commands ask."""
+    token: str | None = Field(default=None, repr=False)
+    """What lets one in."""
+    project: str = "default"
+    """Where a command's `--project` is not given."""
+    ca_file: str | None = None
+    """The certificates to trust, if the server's is not of an authority that the machine trusts."""
+    timeout: float = Field(default=30.0, gt=0)
+    """Seconds to wait for a connection, and for each part of a reply."""
+
+
 def load_settings(**options: Any) -> Settings:
     """The settings; an option that is not None goes before the environment.
 
     Raises:
         Invalid: A value is not usable, or a variable's name is nearly, but not quite, a setting's.
     """
+    return _load(Settings, options)
+
+
+def load_client_settings(**options: Any) -> ClientSettings:
+    """The same of the settings of commands."""
+    return _load(ClientSettings, options)
+
+
+def _load(kind: type[S], options: Mapping[str, Any]) -> S:
     _refuse_near_misses(os.environ)
     given = {name: value for name, value in options.items() if value is not None}
     try:
-        return Settings(**given)
+        return kind(**given)
     except ValidationError as error:
         raise Invalid(_describe(error)) from None
 
 
 def _refuse_near_misses(environment: Mapping[str, str]) -> None:
     """A misspelt variable would otherwise be ignored in silence."""
-    known = [PREFIX + name.upper() for name in Settings.model_fields]
+    fields = (*Settings.model_fields, *ClientSettings.model_fields)
+    known = [PREFIX + name.upper() for name in fields]
     for name in environment:
         if not name.upper().startswith(PREFIX) or name.upper() in known:
             continue

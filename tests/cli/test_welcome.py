@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cupola.app.greeting import Ready
 from cupola.cli.welcome import compose_welcome, spell_command
 from cupola.deployments.model import EndpointKind, EndpointState
 from cupola.deployments.schemas import EndpointDetail
@@ -22,7 +23,7 @@ PILOT = EndpointDetail(
     primary_key="PRIMARY",
     secondary_key="SECONDARY",
 )
-LINES = compose_welcome(Path("/data"), [PILOT]).splitlines()
+LINES = compose_welcome(Path("/data"), Ready([PILOT], None)).splitlines()
 
 
 def test_facts_are_shown():
@@ -55,7 +56,7 @@ def test_python_lines_can_be_copied():
 def test_every_endpoint_is_shown():
     """Several endpoints each have their facts; samples are for the first."""
     other = replace(PILOT, name=EndpointName("other"), primary_key="OTHER")
-    text = compose_welcome(Path("/data"), [PILOT, other])
+    text = compose_welcome(Path("/data"), Ready([PILOT, other], None))
 
     assert "Endpoint    other" in text
     assert 1 == text.count("OTHER")
@@ -76,3 +77,16 @@ def test_command_reaches_this_installation(
     monkeypatch.setattr(sys, "argv", [program])
 
     assert expected == spell_command(home, "chat", "pilot")
+
+
+def test_the_first_administrators_link_is_a_line_of_its_own():
+    """So that it can be copied, code and all; and nothing is said of it once there is one."""
+    link = "http://127.0.0.1:8100/sign-in/first#CODE"
+
+    assert link in compose_welcome(Path("/data"), Ready([PILOT], link)).splitlines()
+    assert not any("sign-in" in line for line in LINES)
+
+
+def test_without_an_endpoint_the_command_that_makes_one_is_shown():
+    """Whoever deleted the last one is told how to go on."""
+    assert "deploy Cupola-Pilot --name pilot" in compose_welcome(Path("/data"), Ready([], None))

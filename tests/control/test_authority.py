@@ -67,6 +67,8 @@ NEEDS: dict[tuple[str, str], Right | str] = {
     ("PUT", "/instance-types/{name}"): Right.ADMINISTER,
     ("DELETE", "/instance-types/{name}"): Right.ADMINISTER,
     ("GET", "/operations/{operation}"): SIGNED_IN,
+    ("POST", "/apply"): Right.ADMINISTER,
+    ("GET", "/export"): Right.ADMINISTER,
 }
 BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/users"): {"name": "zoe", "password": "a long enough password"},
@@ -88,6 +90,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("PATCH", D): {"instances": 2},
     ("POST", P + "/keys"): {"name": "batch"},
     ("PUT", "/instance-types/{name}"): {"cores": 2, "memory": 2**30},
+    ("POST", "/apply"): {"version": 1},
 }
 ROLES: dict[str, frozenset[Right]] = {
     "nobody": frozenset(),
@@ -125,9 +128,10 @@ def _read_routes() -> dict[tuple[str, str], Right | str]:
             for call in _iter_dependants(route.dependant)
             if call in authority.NEEDS and (right := authority.NEEDS[call])
         ]
-        for method in route.methods:
-            assert len(asked) <= 1, f"{method} {route.path} asks for more than one right"
-            found[method, route.path.removeprefix(ROOT)] = asked[0] if asked else SIGNED_IN
+        path = str(route.path).removeprefix(ROOT)
+        for method in route.methods or ():
+            assert len(asked) <= 1, f"{method} {path} asks for more than one right"
+            found[method, path] = asked[0] if asked else SIGNED_IN
     return found
 
 

@@ -243,7 +243,11 @@ async def test_a_key_is_regenerated_and_the_other_stays(world: World):
 
 async def test_a_project_key_is_shown_once(world: World):
     """32 characters, of which only the digest is kept; repetitions have none."""
-    body = {"name": "batch", "endpoints": ["ours-one"], "expires": "2027-01-01T00:00:00Z"}
+    body: dict[str, Any] = {
+        "name": "batch",
+        "endpoints": ["ours-one"],
+        "expires": "2027-01-01T00:00:00Z",
+    }
     path = "/projects/ours/keys"
     made = await world.ask("developer", "POST", path, body, idempotency_key="k1")
     repeated = await world.ask("developer", "POST", path, body, idempotency_key="k1")

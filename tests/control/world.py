@@ -38,7 +38,7 @@ from cupola.db.database import Database
 from cupola.db.rows import write_row
 from cupola.db.tables import users
 from cupola.deployments.memory import MemoryEndpoints, MemoryInstanceTypes, ToldFleet
-from cupola.deployments.model import Scale, Spec
+from cupola.deployments.model import InstanceType, Scale, Spec
 from cupola.deployments.service import Endpoints, InstanceTypes
 from cupola.deployments.store import SqlEndpoints, SqlInstanceTypes
 from cupola.identity.model import Origin, Principal, User
@@ -73,6 +73,11 @@ ROLES = {
     "dora": Role.DEVELOPER,
     "olga": Role.OWNER,
 }
+TYPES = (
+    InstanceType("small", cores=1, memory=2 * 1024**3),
+    InstanceType("medium", cores=2, memory=8 * 1024**3),
+    InstanceType("large", cores=8, memory=32 * 1024**3),
+)
 CATALOG = Catalog(EntryFiles(), WeightFolders(Path("/nowhere")))
 
 
@@ -170,7 +175,7 @@ async def fill(world: World, database: Database | None = None) -> World:
     for token, name in PEOPLE.items():
         await add_user(world, database, name, token, administrator=token == "admin")
     world.people.let_in("narrowed", world.users["olga"], frozenset({Right.READ.value}))
-    await world.services.instance_types.ensure_first()
+    await world.services.instance_types.ensure_first(TYPES)
     admin = await world.people.authenticate("admin", "test")
     await _make_project(world, admin, "ours", ROLES)
     await _make_project(world, admin, "theirs", {"theo": Role.OWNER})

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cupola.app import State, open_fleet, open_state
+from cupola.app.fleet import open_fleet
+from cupola.app.state import State, open_state
 from cupola.catalog.files import File, Format, Quantisation, Weights
 from cupola.catalog.memory import MemoryEntries
 from cupola.catalog.service import Catalog
@@ -112,7 +113,7 @@ async def open_place(home: Path, **more: float) -> AsyncIterator[Place]:
     clock = SystemClock()
     async with open_state(settings, clock) as state:
         state = replace(state, catalog=_make_catalog(home))
-        fleet = open_fleet(settings, state, clock, lambda: None)
+        fleet = await open_fleet(settings, state, clock)
         await fleet.prepare()
         await fleet.start()
         try:

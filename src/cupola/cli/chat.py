@@ -41,10 +41,8 @@ def chat(endpoint: str = typer.Argument("pilot"), home: HomeOption = None) -> No
     if installation.server is None:
         start = spell_command(installation.settings.home, "up")
         raise Unavailable(f"No Cupola is running. Start it in another terminal: {start}")
-    target = installation.get_endpoint(endpoint)
-    conversation = Conversation(
-        target.target_uri, target.primary_key, installation.server.certificate
-    )
+    target, _, keys = installation.get_endpoint(endpoint)
+    conversation = Conversation(target.target_uri, keys.primary, installation.server.certificate)
     Chat(conversation).run(endpoint)
 
 

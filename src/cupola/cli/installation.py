@@ -11,15 +11,10 @@ from cupola.app.state import State, open_catalog, open_state
 from cupola.catalog.service import Catalog
 from cupola.cli.conversation import connect
 from cupola.deployments.model import Endpoint, EndpointState
-from cupola.deployments.schemas import (
-    EndpointDetail,
-    EndpointSummary,
-    detail,
-    get_keys,
-    summarise,
-)
+from cupola.deployments.schemas import EndpointSummary, get_keys, summarise
 from cupola.home import Home, RunningServer
 from cupola.http.server import base_url
+from cupola.keys.model import KeyPair
 from cupola.kit.clock import SystemClock
 from cupola.settings import Settings, load_settings
 
@@ -41,18 +36,19 @@ class Installation:
         settings = load_settings(home=home)
         return cls(settings, Home(settings.home).find_server())
 
-    def list_endpoints(self) -> Sequence[EndpointSummary]:
-        async def read(state: State) -> Sequence[EndpointSummary]:
-            return [self._summarise(each) for each in await state.endpoints.list_endpoints()]
+    def list_endpoints(self) -> Sequence[tuple[EndpointSummary, Endpoint]]:
+        async def read(state: State) -> Sequence[tuple[EndpointSummary, Endpoint]]:
+            stored = await state.endpoints.list_endpoints()
+            return [(self._summarise(each), each) for each in stored]
 
         return self._read(read)
 
-    def get_endpoint(self, name: str) -> EndpointDetail:
+    def get_endpoint(self, name: str) -> tuple[EndpointSummary, Endpoint, KeyPair]:
         """Raises: NotFound, with the names there are."""
 
-        async def read(state: State) -> EndpointDetail:
+        async def read(state: State) -> tuple[EndpointSummary, Endpoint, KeyPair]:
             endpoint = await state.endpoints.get_endpoint(name)
-            return detail(self._summarise(endpoint), get_keys(endpoint, state.keys))
+            return self._summarise(endpoint), endpoint, get_keys(endpoint, state.keys)
 
         return self._read(read)
 
@@ -79,9 +75,9 @@ class Installation:
         return asyncio.run(open_and_read())
 
 
-def open_own_catalog() -> Catalog:
-    """The catalog as the home of this environment completes it."""
-    return open_catalog(Home(load_settings().home))
+def open_own_catalog(home: Path | None) -> Catalog:
+    """The catalog as the home completes it."""
+    return open_catalog(Home(load_settings(home=home).home))
 
 
 def _is_healthy(server: RunningServer, path: str) -> bool:

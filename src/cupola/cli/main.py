@@ -5,7 +5,27 @@ import sys
 
 import typer
 
-from cupola.cli import backup, chat, doctor, endpoints, models, up, version
+from cupola.cli import (
+    audit,
+    backup,
+    chat,
+    deploy,
+    doctor,
+    endpoints,
+    instance_types,
+    keys,
+    login,
+    logs,
+    models,
+    platform,
+    projects,
+    scale,
+    subscriptions,
+    up,
+    users,
+    version,
+)
+from cupola.cli.failure import INTERRUPTED, choose_status
 from cupola.kit.errors import CupolaError
 
 app = typer.Typer(
@@ -19,8 +39,24 @@ app.command("up")(up.up)
 app.command("chat")(chat.chat)
 app.add_typer(endpoints.app, name="endpoints")
 app.add_typer(models.app, name="models")
+app.command("deploy")(deploy.deploy)
+app.command("scale")(scale.scale)
+app.command("traffic")(scale.traffic)
+app.add_typer(keys.app, name="keys")
+app.command("logs")(logs.logs)
+app.add_typer(subscriptions.app, name="subscriptions")
+app.add_typer(projects.app, name="projects")
+app.add_typer(users.app, name="users")
+app.add_typer(instance_types.app, name="instance-types")
+app.command("audit")(audit.audit)
+app.command("plan")(platform.plan)
+app.command("apply")(platform.apply)
+app.command("export")(platform.export)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
+app.command("login")(login.login)
+app.command("logout")(login.logout)
+app.command("whoami")(login.whoami)
 app.command("doctor")(doctor.doctor)
 app.command("version")(version.version)
 
@@ -31,9 +67,9 @@ def main() -> None:
         app()
     except CupolaError as error:
         print(f"cupola: {error.public}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(choose_status(error))
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:  # as in `cupola models list | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)

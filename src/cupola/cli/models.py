@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cupola.cli import weights as weights_commands
-from cupola.cli.options import JsonOption
-from cupola.cli.output import print_fields, print_json, print_table
+from cupola.cli.options import HomeOption, JsonOption, ServerOption
+from cupola.cli.output import print_done, print_fields, print_json, print_table
 
 if TYPE_CHECKING:
     from cupola.catalog.model import Model
@@ -69,13 +70,46 @@ class ModelView:
     """None: not on this machine."""
 
 
+Collection = Annotated[str | None, typer.Option("--collection", metavar="C", help="Its family.")]
+Publisher = Annotated[str | None, typer.Option("--publisher", metavar="P", help="Who made it.")]
+TaskOption = Annotated[str | None, typer.Option("--task", metavar="T", help="What it is for.")]
+CapabilityOption = Annotated[
+    str | None, typer.Option("--capability", metavar="C", help="What it can, as tools.")
+]
+LicenseOption = Annotated[str | None, typer.Option("--license", metavar="L", help="As Apache-2.0.")]
+DeploymentKindOption = Annotated[
+    str | None, typer.Option("--deployment", metavar="K", help="serverless or managed.")
+]
+Text = Annotated[str | None, typer.Option("--text", metavar="WORDS", help="In name or summary.")]
+
+
 @app.command("list")
-def list_models(json: JsonOption = False) -> None:
-    """List the catalog."""
+def list_models(
+    collection: Collection = None,
+    publisher: Publisher = None,
+    task: TaskOption = None,
+    capability: CapabilityOption = None,
+    license: LicenseOption = None,
+    deployment: DeploymentKindOption = None,
+    text: Text = None,
+    json: JsonOption = False,
+    home: HomeOption = None,
+) -> None:
+    """List the catalog, or those entries that have all that is asked for."""
     from cupola.cli.installation import open_own_catalog
 
-    catalog = open_own_catalog()
-    views = [_view(model, catalog) for model in catalog.list_models()]
+    catalog = open_own_catalog(home)
+    wanted = {
+        "collection": collection,
+        "publisher": publisher,
+        "task": task,
+        "license": license,
+    }
+    views = [
+        view
+        for view in (_view(model, catalog) for model in catalog.list_models())
+        if _matches(view, wanted, capability, deployment, text)
+    ]
     if json:
         print_json(views)
         return
@@ -97,11 +131,11 @@ def list_models(json: JsonOption = False) -> None:
 
 
 @app.command("show")
-def show_model(name: str, json: JsonOption = False) -> None:
+def show_model(name: str, json: JsonOption = False, home: HomeOption = None) -> None:
     """Show one entry of the catalog."""
     from cupola.cli.installation import open_own_catalog
 
-    catalog = open_own_catalog()
+    catalog = open_own_catalog(home)
     view = _view(catalog.get_model(name), catalog)
     if json:
         print_json(view)
@@ -127,6 +161,61 @@ def show_model(name: str, json: JsonOption = False) -> None:
             ("On this machine", view.weights_path or _whereabouts(view)),
         ]
     )
+
+
+@app.command("add")
+def add_model(
+    source: Annotated[
+        str, typer.Argument(metavar="PATH|REPO", help="A file or folder, or OWNER/NAME of a hub.")
+    ],
+    name: Annotated[str, typer.Option("--name", metavar="N", help="What it is called here.")],
+    json: JsonOption = False,
+    server: ServerOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Add a model of your own: a GGUF or safetensors file or folder, or a repository."""
+    from cupola.cli.remote import connect
+
+    place = Path(source).expanduser()
+    local = place.exists() or source.startswith((".", "/", "~"))
+    with connect(server, home) as client:
+        if local:
+            model = client.models.add(name, path=str(place.absolute()))
+        else:
+            model = client.models.add(name, repository=source)
+    if json:
+        print_json(model)
+    else:
+        print(f"{model.name} is in the catalog. Deploy it: cupola deploy {model.name} --name E")
+
+
+@app.command("remove")
+def remove_model(
+    name: str, json: JsonOption = False, server: ServerOption = None, home: HomeOption = None
+) -> None:
+    """Remove an entry that was added. Its weights stay where they are."""
+    from cupola.cli.remote import connect
+
+    with connect(server, home) as client:
+        client.models.remove(name)
+    print_done(json, name, "removed", f"{name} is in the catalog no more.")
+
+
+def _matches(
+    view: ModelView,
+    wanted: Mapping[str, str | None],
+    capability: str | None,
+    deployment: str | None,
+    text: str | None,
+) -> bool:
+    """Whether an entry has all that is asked for; capitals do not matter."""
+    same = all(
+        asked is None or asked.casefold() == str(getattr(view, field)).casefold()
+        for field, asked in wanted.items()
+    )
+    has = capability in (None, *view.capabilities) and deployment in (None, *view.deployments)
+    said = text is None or text.casefold() in f"{view.name} {view.summary}".casefold()
+    return same and has and said
 
 
 def _view(model: "Model", catalog: "Catalog") -> ModelView:

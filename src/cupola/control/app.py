@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 
 from cupola import __version__
 from cupola.control import (
+    apply,
     audit,
     deployments,
     endpoints,
@@ -42,6 +43,7 @@ _ROUTERS: Final = (
     instance_types.router,
     users.router,
     audit.router,
+    apply.router,
 )
 _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     status: {"description": said, "model": errors.ErrorBody}
@@ -98,7 +100,7 @@ def make_control(
     """The management API, to be served for every path below `/management`.
 
     Args:
-        routers: More of them, below the API's root: signing in, apply and export, backup.
+        routers: More of them, below the API's root: signing in, sessions, backup.
         pages: For people, at the paths that they give themselves: `/sign-in`.
         body_bytes: Of a request's body at most.
         body_seconds: In which it must arrive.

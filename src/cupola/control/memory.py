@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cupola.catalog.model import Model
 from cupola.control.model import Reply
-from cupola.identity.model import Origin, Principal, User
+from cupola.identity.model import Origin, Principal, User, Vouched
 from cupola.ids import ModelName, UserId, new_id
 from cupola.kit.errors import Conflict, Invalid, NotFound, Unauthenticated
 
@@ -52,6 +52,21 @@ class MemoryPeople:
         if await self.find_named(name) is not None:
             raise Conflict(f"There is a user {name!r} already.")
         made = User(UserId(new_id("usr")), name, Origin.LOCAL, 0, administrator=administrator)
+        return self.add(made)
+
+    async def sign_in_vouched(self, vouched: Vouched) -> User:
+        for user in self._users.values():
+            if (user.issuer, user.subject) == (vouched.issuer, vouched.subject):
+                return user
+        made = User(
+            UserId(new_id("usr")),
+            vouched.name,
+            Origin.OIDC,
+            0,
+            administrator=bool(vouched.administrator),
+            issuer=vouched.issuer,
+            subject=vouched.subject,
+        )
         return self.add(made)
 
     async def set_password(self, user: UserId, password: str) -> User:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from cupola.catalog.model import Model
 from cupola.control.model import Reply
-from cupola.identity.model import Principal, User
+from cupola.identity.model import Principal, User, Vouched
 from cupola.ids import UserId
 
 
@@ -27,6 +27,7 @@ class Users(Protocol):
     - `get_user` raises `NotFound`, `find_named` returns None.
     - `create_user` raises `Malformed` for names and passwords that cannot be used, and `Conflict`
       for a name that is taken. `password` None: cannot sign in with one.
+    - `sign_in_vouched` returns the user whom a provider vouches for, made if there is none yet.
     - `disable` and `set_administrator` raise `Conflict` for the last administrator.
     """
 
@@ -39,6 +40,8 @@ class Users(Protocol):
     async def create_user(
         self, name: str, password: str | None, *, administrator: bool = False
     ) -> User: ...
+
+    async def sign_in_vouched(self, vouched: Vouched) -> User: ...
 
     async def set_password(self, user: UserId, password: str) -> User: ...
 

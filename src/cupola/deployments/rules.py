@@ -17,7 +17,7 @@ from cupola.deployments.model import (
     Scale,
     Spec,
 )
-from cupola.ids import NAME, NAME_RULE, DeploymentName
+from cupola.ids import NAME, NAME_RULE, DeploymentName, ModelName
 from cupola.kit.errors import Conflict, Malformed, Several
 
 MOST_INSTANCES: Final = 50
@@ -136,6 +136,34 @@ def check_auth_mode(kind: EndpointKind, mode: AuthMode) -> Iterator[Malformed]:
             "Only managed endpoints take tokens of a provider; others take keys.",
             path=("auth_mode",),
         )
+
+
+def check_whole(
+    endpoint: Endpoint, models: Mapping[ModelName, Model], types: Collection[str]
+) -> Iterator[Malformed]:
+    """Everything of an endpoint that can be said without what else there is."""
+    yield from check_name(endpoint.name, ("name",))
+    yield from check_auth_mode(endpoint.kind, endpoint.auth_mode)
+    yield from check_traffic(endpoint.traffic, endpoint.deployments)
+    managed = endpoint.kind is EndpointKind.MANAGED
+    if not managed and [str(each.name) for each in endpoint.deployments] != [str(endpoint.name)]:
+        yield Malformed(
+            f"A serverless endpoint has one deployment, of its own name: {endpoint.name}.",
+            path=("deployments",),
+        )
+    if len(endpoint.deployments) > MOST_DEPLOYMENTS:
+        yield Malformed(
+            f"An endpoint has at most {MOST_DEPLOYMENTS} deployments.", path=("deployments",)
+        )
+    for each in endpoint.deployments:
+        found = [
+            *check_name(each.name, ()),
+            *check_model(models[each.spec.model], endpoint.kind, each.spec),
+            *(check_instances(each.scale, types) if managed else check_replicas(each.scale)),
+        ]
+        for fault in found:
+            fault.path = ("deployments", each.name, *fault.path)
+        yield from found
 
 
 def check_twins(others: Iterable[Endpoint], model: Model) -> None:

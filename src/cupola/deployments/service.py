@@ -7,7 +7,7 @@ the version that the caller read as `expected`, so that nobody undoes what they 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any
 
 from msgspec import to_builtins
 
@@ -33,14 +33,6 @@ from cupola.keys.model import Slot
 from cupola.kit.clock import Clock
 from cupola.kit.errors import Conflict, NotFound, Stale
 from cupola.projects.service import Projects, ReachableProject, require_administrator
-
-_GIB: Final = 1024**3
-FIRST_TYPES: Final = (
-    InstanceType("small", cores=1, memory=2 * _GIB),
-    InstanceType("medium", cores=2, memory=8 * _GIB),
-    InstanceType("large", cores=8, memory=32 * _GIB),
-)
-"""What an installation offers until its administrator says otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -330,6 +322,37 @@ class Endpoints:
             edit.after = replace(edit.before, **wanted)
         return edit.saved
 
+    async def put_whole(
+        self, project: ReachableProject, wanted: Endpoint, models: Mapping[ModelName, Model]
+    ) -> Endpoint:
+        """The endpoint as `wanted`, made or changed, as a platform document has it.
+
+        A new one takes the keys' lineage of `wanted`: it may be one that comes back after all was
+        wiped. Of one that is there, kind, keys, expiry and age stay.
+
+        Args:
+            models: Those of `wanted`.
+
+        Raises:
+            Malformed: What is wanted is not possible.
+            Conflict: It does not fit what is there.
+        """
+        types = {each.name: each for each in await self._types.list()}
+        rules.refuse(rules.check_whole(wanted, models, types))
+        known = await self._store.find(wanted.name)
+        if known is None or known.project != project.name:
+            async with self._creating(project, wanted):
+                if wanted.kind is EndpointKind.SERVERLESS:
+                    others = await self._store.list(project=project.name)
+                    rules.check_twins(others, models[wanted.model])
+                await self._check_quota(project, wanted)
+                await self._add(wanted)
+            return wanted
+        async with self._changing(project, wanted.name, "endpoints.update", None) as edit:
+            edit.after = _become(edit.before, wanted)
+            await self._check_quota(project, edit.after)
+        return edit.saved
+
     async def regenerate_key(
         self, project: ReachableProject, name: str, slot: Slot, *, expected: int | None = None
     ) -> Endpoint:
@@ -608,6 +631,30 @@ def _respecify(known: Deployment, spec: Spec, scale: Scale) -> Deployment:
     if spec == known.spec:
         return replace(known, scale=scale)
     return replace(known, spec=spec, scale=scale, revision=known.revision + 1, outcome="")
+
+
+def _become(before: Endpoint, wanted: Endpoint) -> Endpoint:
+    """`before` with all that a document may change of it."""
+    known = {each.name: each for each in before.deployments}
+    if before.kind is EndpointKind.SERVERLESS and wanted.model != before.model:
+        raise Conflict(
+            f"The serverless endpoint {before.name!r} has the model {before.model}, which stays. "
+            "Delete it first, or give the other model an endpoint of its own."
+        )
+    deployments = tuple(
+        _respecify(known[each.name], each.spec, each.scale) if each.name in known else each
+        for each in wanted.deployments
+    )
+    return replace(
+        before,
+        deployments=deployments,
+        traffic=wanted.traffic,
+        auth_mode=wanted.auth_mode,
+        limits=wanted.limits,
+        content_safety=wanted.content_safety,
+        description=wanted.description,
+        tags=wanted.tags,
+    )
 
 
 def _with_deployment(endpoint: Endpoint, made: Deployment) -> Endpoint:

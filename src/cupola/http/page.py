@@ -58,7 +58,8 @@ def _iter_tables(operation: Mapping[str, Any], schemas: Mapping[str, Any]) -> It
     yield Table("Parameters", parameters)
     if "requestBody" in operation:
         schema = operation["requestBody"]["content"]["application/json"]["schema"]
-        yield Table("Body", rows_of(schemas[schema["$ref"].rpartition("/")[2]]))
+        named = schema.get("$ref", "").rpartition("/")[2]
+        yield Table("Body", rows_of(schemas[named] if named else schema))
     responses = operation["responses"].items()
     yield Table("Replies", [(status, response["description"]) for status, response in responses])
 

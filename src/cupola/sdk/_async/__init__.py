@@ -1,0 +1,1 @@
+"""The asynchronous client, from which scripts/write_sync_sdk.py makes `_sync`."""

@@ -1,0 +1,24 @@
+"""Names that others import are pinned: one that goes, or comes, is a decision."""
+
+import cupola.sdk
+
+
+def test_sdk():
+    """Flat, sorted, and each says that it is of `cupola.sdk`."""
+    names = cupola.sdk.__all__
+
+    assert sorted(names) == names
+    assert [
+        *("AsyncCupola", "AuditEntry", "BadReply", "Change", "Changes", "Conflict", "Cupola"),
+        *("CupolaError", "Deployment", "DeviceCode", "Difference", "Endpoint", "Forbidden"),
+        *("InstanceType", "Invalid", "KeyPair", "Limits", "Me", "Member", "Membership", "Model"),
+        *("NotFound", "Operation", "OperationFailed", "Project", "ProjectKey", "RateLimited"),
+        *("Refused", "ServerFailed", "Session", "SignedIn", "Stale", "Subscription", "TimedOut"),
+        *("TooLarge", "Unauthenticated", "Unavailable", "Unreachable", "User"),
+    ] == names
+    assert {"cupola.sdk"} == {getattr(cupola.sdk, name).__module__ for name in names}
+    assert sorted(names) == sorted(
+        name
+        for name, value in vars(cupola.sdk).items()
+        if not name.startswith("_") and type(value).__name__ != "module"
+    )
