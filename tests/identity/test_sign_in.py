@@ -238,6 +238,7 @@ async def test_the_first_administrator_by_the_page(served: Served):
 
     assert [401, 422, 303] == [wrong.status_code, short.status_code, done.status_code]
     assert "at least 10 characters" in short.text
+    assert f'value="{code}"' in short.text
     assert "<strong>ada</strong>" in page.text
     assert again.status_code in (401, 403)
     assert ["users.claim-first ada", "sessions.open ada"] == await served.noted()

@@ -99,7 +99,7 @@ class _Pages:
         try:
             user = await self._doors.claim(request, code.strip(), name, password)
         except CupolaError as error:
-            return self._first_page(request, error, name)
+            return self._first_page(request, error, name, code)
         session, token = await self._doors.open(request, user, _LABEL)
         response = _go(_DONE)
         self._cookies.set_session(request, response, token, session.expires)
@@ -189,9 +189,16 @@ class _Pages:
         )
 
     def _first_page(
-        self, request: Request, error: CupolaError | None = None, name: str = ""
+        self,
+        request: Request,
+        error: CupolaError | None = None,
+        name: str = "",
+        code: str = "",
     ) -> Response:
-        return self._with_form(request, "first", error, name=name[:128], shortest=SHORTEST)
+        """With what was typed, and the code: the address has it no more."""
+        return self._with_form(
+            request, "first", error, name=name[:128], code=code[:128], shortest=SHORTEST
+        )
 
     def _with_form(
         self, request: Request, page: str, error: CupolaError | None = None, **values: Any
