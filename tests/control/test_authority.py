@@ -125,9 +125,9 @@ def _read_routes() -> dict[tuple[str, str], Right | str]:
             for call in _iter_dependants(route.dependant)
             if call in authority.NEEDS and (right := authority.NEEDS[call])
         ]
-        for method in route.methods:
+        for method in route.methods or ():
             assert len(asked) <= 1, f"{method} {route.path} asks for more than one right"
-            found[method, route.path.removeprefix(ROOT)] = asked[0] if asked else SIGNED_IN
+            found[method, f"{route.path}".removeprefix(ROOT)] = asked[0] if asked else SIGNED_IN
     return found
 
 
