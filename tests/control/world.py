@@ -16,6 +16,7 @@ serverless, `ours-two` managed with the deployments `blue` and `green`, `theirs-
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from cupola.audit.store import SqlAudit
 from cupola.catalog.service import Catalog
 from cupola.catalog.store import EntryFiles, WeightFolders
 from cupola.control.app import make_control
+from cupola.control.edge import Application
 from cupola.control.memory import MemoryModels, MemoryPeople, MemoryReplies
 from cupola.control.seal import Seal
 from cupola.control.services import Services
@@ -84,10 +86,15 @@ class World:
     clock: FakeClock
     users: dict[str, User] = field(default_factory=dict)
 
+    @cached_property
+    def control(self) -> Application:
+        """The application."""
+        return make_control(self.services)
+
     @asynccontextmanager
     async def client(self, token: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
         """Somebody who asks."""
-        transport = httpx.ASGITransport(make_control(self.services))
+        transport = httpx.ASGITransport(self.control)
         headers = {"authorization": f"Bearer {token}"} if token else {}
         async with httpx.AsyncClient(
             transport=transport, base_url=f"http://control{ROOT}", headers=headers
