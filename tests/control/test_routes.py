@@ -261,13 +261,14 @@ async def test_a_project_key_is_shown_once(world: World):
     [listed] = (await world.ask("reader", "GET", path)).json()["items"]
     assert "key" not in listed
     assert "2027-01-01T00:00:00Z" == listed["expires"]
-    for changes, place in [
+    cases: list[tuple[dict[str, Any], list[Any]]] = [
         ({"endpoints": ["theirs-one"]}, ["endpoints", 0]),
         ({"endpoints": ["ours-one", "none-such"]}, ["endpoints", 1]),
         ({"expires": "2001-01-01T00:00:00Z"}, ["expires"]),
         ({"expires": "2027-01-01T00:00:00"}, ["expires"]),
         ({"expires": 5}, ["expires"]),
-    ]:
+    ]
+    for changes, place in cases:
         assert (422, place) == _fault(
             await world.ask("developer", "POST", path, {**body, "name": "b2", **changes})
         )

@@ -5,23 +5,21 @@ from pathlib import Path
 
 from fastapi import APIRouter
 
-from cupola.app.people import follow_groups, record_sign_in
 from cupola.app.state import State
-from cupola.control import apply
 from cupola.control.app import make_control
+from cupola.control.groups import map_groups
 from cupola.control.seal import Seal
 from cupola.control.services import Services
-from cupola.control.sign_in import make_sign_in_router
+from cupola.control.sign_in import make_sign_in_routers
 from cupola.control.store import SqlReplies
 from cupola.deployments.fleet import Fleet
 from cupola.http.server import Application
 from cupola.identity.device import DeviceSignIns
-from cupola.identity.mapping import OidcConfig
-from cupola.identity.ports import Provider
+from cupola.identity.provider import open_provider
 from cupola.identity.service import Identity
 from cupola.ids import DeploymentName, EndpointName
 from cupola.kit.clock import Clock
-from cupola.kit.errors import CupolaError
+from cupola.projects.model import Role
 from cupola.settings import Settings
 
 
@@ -30,15 +28,15 @@ def open_control(
     state: State,
     fleet: Fleet,
     identity: Identity,
-    provider: OidcConfig | None,
     clock: Clock,
     url: str,
 ) -> Application:
     """The API, and the pages beside it."""
+    sign_in, pages = _make_sign_in(settings, state, identity, clock)
     return make_control(
         _join(state, fleet, identity, clock, settings.public_url or url),
-        routers=(apply.router,),
-        pages=(_make_sign_in(settings, state, identity, provider, clock),),
+        routers=(sign_in,),
+        pages=(pages,),
         body_bytes=settings.max_body,
         body_seconds=settings.body_timeout,
     )
@@ -74,28 +72,16 @@ def _make_sign_in(
     settings: Settings,
     state: State,
     identity: Identity,
-    provider: OidcConfig | None,
     clock: Clock,
-) -> APIRouter:
-    return make_sign_in_router(
+) -> tuple[APIRouter, APIRouter]:
+    opened = open_provider(state.home.identity, [role.value for role in Role], clock)
+    provider, config = opened or (None, None)
+    return make_sign_in_routers(
         identity,
         DeviceSignIns(clock),
-        _open_provider(provider, clock) if provider else None,
+        provider,
         clock=clock,
         secret=state.keys.derive_secret("sign-in"),
         public_url=settings.public_url,
-        on_sign_in=follow_groups(state, provider) if provider else None,
-        record=record_sign_in(state),
+        on_sign_in=map_groups(config, state.projects) if config else None,
     )
-
-
-def _open_provider(config: OidcConfig, clock: Clock) -> Provider:
-    try:
-        from cupola.identity.oidc import OidcProvider  # noqa: PLC0415  of an extra
-    except ImportError as error:
-        raise CupolaError(
-            "identity.toml names a provider, but what speaks with it is not installed. Install it "
-            "with: pip install 'cupola[oidc]'.",
-            private=str(error),
-        ) from error
-    return OidcProvider(config, clock)

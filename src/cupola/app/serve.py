@@ -131,12 +131,12 @@ def _open_gateway(
 def _open_management(
     settings: Settings, state: State, fleet: Fleet, identity: Identity, clock: Clock, url: str
 ) -> Application:
-    provider = read_identity(state.home.identity, [role.value for role in Role])
+    read_identity(state.home.identity, [role.value for role in Role])  # fails now, not later
 
     def build() -> Application:
         from cupola.app.control import open_control  # noqa: PLC0415  half a second
 
-        return open_control(settings, state, fleet, identity, provider, clock, url)
+        return open_control(settings, state, fleet, identity, clock, url)
 
     return Late(build)
 

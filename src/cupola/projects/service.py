@@ -5,7 +5,7 @@ the project is there and that whoever asks may do what they are about to; what o
 project takes that proof instead of a name.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -189,33 +189,6 @@ class Projects:
             await self._keep_an_owner(reached, known)
             await self._store.remove_member(reached.name, user.id)
             change.before = {"role": known.role.value}
-
-    async def follow(
-        self, user: User, mapped: Collection[ProjectName], roles: Sequence[tuple[ProjectName, Role]]
-    ) -> None:
-        """Bring a user's memberships in `mapped` projects to `roles`, of which the highest counts.
-
-        Whoever keeps people's groups elsewhere has the say there, also to take a role away. In all
-        other projects the user stays what they are; a project that is not there is passed over.
-        """
-        order = list(Role)
-        best: dict[ProjectName, Role] = {}
-        for project, role in roles:
-            best[project] = max(role, best.get(project, role), key=order.index)
-        for project in sorted(mapped):
-            if await self._store.find(project) is not None:
-                await self._follow_one(user, project, best.get(project))
-
-    async def _follow_one(self, user: User, project: ProjectName, role: Role | None) -> None:
-        action = "members.put" if role else "members.remove"
-        async with self._audit.change(None, action, user.name, project) as change:
-            known = await self._store.find_member(project, user.id)
-            if role is not None:
-                await self._store.put_member(Member(project, user.id, role))
-            elif known is not None:
-                await self._store.remove_member(project, user.id)
-            change.before = {"role": known.role.value} if known else None
-            change.after = {"role": role.value} if role else None
 
     async def _keep_an_owner(self, reached: ReachableProject, leaving: Member | None) -> None:
         """An administrator may leave a project without an owner: they can mend it."""
