@@ -4,6 +4,7 @@
     cupola.db           endpoints (db); SQLite, with its -wal and -shm beside it while in use
     upstreams.toml      models that others run, if you write it (engines.upstream.config)
     models/             weights of your own; searched before the ones that come with Cupola
+    tls/                a certificate authority of the home's own, if asked for (http.authority)
     logs/               cupola.log, and one log per engine
     run/lock            held by the running server, so that a second one stays out
     run/server.json     the running server's process id and address, for the commands
@@ -38,6 +39,8 @@ class RunningServer:
     pid: int
     url: str
     version: str
+    certificate: str | None = None
+    """The PEM file that it shows, if its URL begins with `https`; commands believe it alone."""
 
 
 class Home:
@@ -47,6 +50,7 @@ class Home:
         self.folder = folder
         self.secret = folder / "secret.key"
         self.database = folder / "cupola.db"
+        self.tls = folder / "tls"
         self.models = folder / "models"
         self.upstreams = folder / "upstreams.toml"
         self.logs = folder / "logs"
