@@ -8,6 +8,7 @@
    half a millisecond, and a random one ten times its size, still a hundredth of what people deploy.
 3. *A thousand endpoints in a hundred projects*: how long a change takes to reach the gateway, and
    what its requests cost beside those of a gateway with one endpoint (`bench.scale`).
+4. *The management API's lists* with 1,000 endpoints in 100 projects (`bench.control`).
 
 Prints a table and keeps the figures, with the machine named, in `bench/results/`.
 """
@@ -30,6 +31,7 @@ from typing import Any
 
 import uvloop
 
+from bench.control import ROUNDS, measure_control
 from bench.load import Figures, Target, measure, post
 from bench.scale import ENDPOINTS, measure_push
 from cupola import __version__
@@ -75,6 +77,7 @@ def main() -> None:
     results["included model"] = uvloop.run(measure_engine(options, None))
     results["random model"] = uvloop.run(measure_engine(options, LARGER))
     results["a thousand endpoints"] = uvloop.run(measure_scale(options))
+    results["management API"] = uvloop.run(measure_control(20 if quick else ROUNDS))
     print(report(results))
     if not quick:
         keep(results)
@@ -328,6 +331,8 @@ def report(results: dict[str, Any]) -> str:
             lines.append(f"| {name} | " + " | ".join(str(value) for value in row.values()) + " |")
     lines += ["", "| a thousand endpoints | |", "| --- | ---: |"]
     lines += [f"| {name} | {value} |" for name, value in results["a thousand endpoints"].items()]
+    lines += ["", "| management API | |", "| --- | ---: |"]
+    lines += [f"| {name} | {value} |" for name, value in results["management API"].items()]
     return "\n".join(lines)
 
 

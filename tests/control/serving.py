@@ -12,6 +12,7 @@ from tests.control.world import ROOT, World
 async def serving(world: World) -> AsyncIterator[str]:
     """Its root, as `http://127.0.0.1:PORT/management/v1`."""
     with listen("127.0.0.1", 0) as socket:
+        socket.listen()  # so that callers queue until the server takes them
         server = Server(world.control, socket)
         running = supervise(server.run(), name="control")
         try:

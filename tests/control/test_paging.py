@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import event
 
 from cupola.control.seal import NotOurs, Seal
 from cupola.control.versions import read_expected
@@ -100,6 +101,23 @@ async def test_pages_hold_every_item_once(database: Database, limit: int):
     assert sorted(lines, reverse=True) == lines
     members = await _walk(world, "admin", "/projects/ours/members", limit)
     assert ["dora", "ivan", "olga", "rita"] == members
+
+
+async def test_a_longer_list_takes_no_more_statements(database: Database):
+    """What is told of each item is read with the page, not item by item."""
+    world = await fill(make_world(database), database)
+    counted: list[str] = []
+    event.listen(
+        database._engine.sync_engine, "before_cursor_execute", lambda *told: counted.append(told[2])
+    )
+
+    async def count(path: str) -> int:
+        counted.clear()
+        assert 200 == (await world.ask("admin", "GET", path)).status_code
+        return len(counted)
+
+    for path in ("/projects", "/projects/ours/endpoints", "/projects/ours/members", "/audit"):
+        assert await count(f"{path}?limit=1") == await count(f"{path}?limit=200") <= 10
 
 
 async def test_a_cursor_is_good_for_its_list_only():
