@@ -51,6 +51,8 @@ class Hub:
     """Whether transfers can begin in the middle."""
     stuck: bool = False
     """Whether transfers stop half-way, and hold on to the connection."""
+    silent: bool = False
+    """Whether questions about a repository are not answered."""
     garbled: bool = False
     """Whether transfers bring other bytes than those published."""
     asked: list[str] = field(default_factory=list)
@@ -123,6 +125,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _describe(self, path: str) -> None:
         name, _, revision = path.partition("/revision/")
         repository = self._find(name)
+        if self.hub.silent:
+            self.hub.stopping.wait(30)
         if self.hub.bodies:
             self._send(200, self.hub.bodies.pop(0), {"Content-Type": "application/json"})
         elif repository is None:

@@ -277,6 +277,15 @@ async def test_stuck_transfer_is_given_up(make: Make, hub: Hub):
     assert "what has arrived is kept" in state.reason
 
 
+async def test_silent_hub_is_given_up(make: Make, hub: Hub):
+    """A hub that takes the question and never answers is as good as none."""
+    hub.silent = True
+
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        await make(patience=0.1).ensure(model())
+    assert 6 == hub.count("GET /api/models/")
+
+
 async def test_passing_refusals_are_repeated(make: Make, hub: Hub):
     """A hub that is overloaded for a moment delays, no more."""
     hub.statuses = [503, 429]

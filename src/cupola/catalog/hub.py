@@ -69,7 +69,9 @@ def describe(job: Job) -> Described:
     try:
         info = _repeat(
             job,
-            lambda: api.model_info(job.repository, revision=job.revision, files_metadata=True),
+            lambda: api.model_info(
+                job.repository, revision=job.revision, files_metadata=True, timeout=job.patience
+            ),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:  # the library trusts a hub
         raise Refused(
