@@ -1,12 +1,17 @@
-"""Fixtures for all tests. `running` is a real server with the included model, one for the run."""
+"""Fixtures for all tests: a real server with the included model, and real databases."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from cupola.catalog.store import SHIPPED_WEIGHTS
+from cupola.db.database import Database
+from cupola.db.engine import Location
+from cupola.db.migration import ensure_schema
 from tests.models import build_tiny_model
+from tests.postgresql import Cluster, cluster
 from tests.running import Running, cupola
 
 __all__ = ["Running"]
@@ -19,6 +24,54 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     supply_model(home)
     with cupola(home) as server:
         yield server.wait_ready()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Cluster]:
+    """A PostgreSQL server with a database `test1` of the newest schema, one for the run."""
+    with cluster() as found:
+        ensure_schema(found.create())
+        yield found
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def location(request: pytest.FixtureRequest, tmp_path: Path) -> Location:
+    """A database of the newest schema, of each kind in turn."""
+    return _make_database(request, tmp_path)
+
+
+@pytest.fixture
+async def database(location: Location) -> AsyncIterator[Database]:
+    """The same, open."""
+    async with _opened(location) as found:
+        yield found
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+async def backing(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database | None]:
+    """What the stores of a contract suite stand on, of each kind in turn; None: memory."""
+    if request.param == "memory":
+        yield None
+        return
+    async with _opened(_make_database(request, tmp_path)) as found:
+        yield found
+
+
+def _make_database(request: pytest.FixtureRequest, folder: Path) -> Location:
+    if request.param == "postgresql":
+        server: Cluster = request.getfixturevalue("postgresql")
+        return server.create(template="test1")
+    ensure_schema(folder / "cupola.db")
+    return folder / "cupola.db"
+
+
+@asynccontextmanager
+async def _opened(location: Location) -> AsyncIterator[Database]:
+    database = Database(location)
+    try:
+        yield database
+    finally:
+        await database.close()
 
 
 @pytest.fixture

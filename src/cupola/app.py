@@ -20,6 +20,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cupola import __version__
+from cupola.backup import Source
 from cupola.catalog.model import Model, Task
 from cupola.catalog.service import Catalog
 from cupola.catalog.store import EntryFiles, WeightFolders
@@ -42,9 +43,9 @@ from cupola.gateway.limits import Limits
 from cupola.gateway.publish import Publisher
 from cupola.gateway.snapshot import Known, SnapshotBuilder
 from cupola.home import Home, RunningServer, write_whole
-from cupola.http.client import Client, Tcp
+from cupola.http.client import Client, Tcp, Tls
 from cupola.http.connection import Broken
-from cupola.http.server import Server, listen, url_of
+from cupola.http.server import Server, ServerTls, listen, url_of
 from cupola.ids import EndpointName, ModelName
 from cupola.keys.service import Keyring
 from cupola.keys.store import SecretFile
@@ -131,14 +132,21 @@ def _name_upstreams(home: Home, upstreams: Mapping[EndpointName, Upstream]) -> S
     ]
 
 
+def locate(settings: Settings) -> Source:
+    """Where an installation's state lies."""
+    home = Home(settings.home)
+    return Source(home, settings.database_url or home.database)
+
+
 @asynccontextmanager
 async def open_state(settings: Settings, clock: Clock) -> AsyncIterator[State]:
     """The installation's state; the home is made if it is not there."""
     home = Home(settings.home)
     home.prepare()
     upstreams = open_upstreams(home)
-    ensure_schema(home.database)
-    database = Database(home.database)
+    location = locate(settings).location
+    ensure_schema(location)
+    database = Database(location)
     try:
         yield State(
             home=home,
@@ -186,8 +194,14 @@ async def serve(
             _choose_compatibility(settings),
             _make_verifier(policy, clock),
         )
-        server = Server(gateway, socket)
-        note = RunningServer(os.getpid(), url_of(socket), __version__)
+        tls = _choose_tls(settings, home, clock)
+        server = Server(gateway, socket, tls)
+        note = RunningServer(
+            os.getpid(),
+            url_of(socket, tls=tls is not None),
+            __version__,
+            str(tls.certificate) if tls else None,
+        )
         await stack.enter_async_context(_running(server, stopping))
         await stack.enter_async_context(Watch(state.database, publisher.publish).under_way())
         await stack.enter_async_context(_supervising(deployments))
@@ -198,6 +212,16 @@ async def serve(
         _log.info("Cupola %s listens at %s.", __version__, note.url)
         await stopping.wait()
         _log.info("Cupola stops.")
+
+
+def _choose_tls(settings: Settings, home: Home, clock: Clock) -> ServerTls | None:
+    if settings.tls_certificate and settings.tls_key:
+        return ServerTls(settings.tls_certificate, settings.tls_key)
+    if settings.tls == "off":
+        return None
+    from cupola.http.authority import ensure_certificate, list_names  # noqa: PLC0415  20 ms
+
+    return ensure_certificate(home.tls, list_names(settings.host, settings.endpoint_domain), clock)
 
 
 def _choose_compatibility(settings: Settings) -> Compatibility:
@@ -401,7 +425,7 @@ class _Greeting:
         first = self.deployments[0]
         if not await first.supervisor.wait_ready(_PATIENCE):
             return first.supervisor.reason()
-        return await _ask(self._describe()[0])
+        return await _ask(self._describe()[0], self.server.certificate)
 
     def _describe(self) -> Sequence[EndpointDetail]:
         return [
@@ -413,10 +437,11 @@ class _Greeting:
         ]
 
 
-async def _ask(endpoint: EndpointDetail) -> str | None:
+async def _ask(endpoint: EndpointDetail, certificate: str | None) -> str | None:
     """Call the endpoint as any client would, for one token; why that failed, or None."""
     address = urlsplit(endpoint.target_uri)
-    client = Client(Tcp(str(address.hostname), address.port or 80))
+    host, port = str(address.hostname), address.port or 0
+    client = Client(Tls(host, port, pinned=certificate) if certificate else Tcp(host, port))
     try:
         status, _ = await client.request(
             "POST",

@@ -1,6 +1,5 @@
 """Every `EndpointStore` keeps these promises."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,15 +39,9 @@ PILOT = Endpoint(
 )
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[EndpointStore]:
-    if request.param == "memory":
-        yield MemoryEndpoints()
-        return
-    ensure_schema(tmp_path / "cupola.db")
-    database = Database(tmp_path / "cupola.db")
-    yield SqlEndpoints(database)
-    await database.close()
+@pytest.fixture
+def store(backing: Database | None) -> EndpointStore:
+    return SqlEndpoints(backing) if backing else MemoryEndpoints()
 
 
 async def test_added_is_found(store: EndpointStore):

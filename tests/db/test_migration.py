@@ -6,9 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
@@ -55,7 +53,7 @@ def test_migrations_make_the_tables_of_the_code(tmp_path: Path):
 async def test_endpoints_of_the_first_schema_live_on(tmp_path: Path):
     """They are what they were, in the default project, and callers' keys go on working."""
     file = tmp_path / "cupola.db"
-    _upgrade_to(file, "0001")
+    migration.upgrade(file, "0001")
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("INSERT INTO endpoints VALUES ('chat', 'serverless', 'M', 1000, 3, 2)")
         connection.commit()
@@ -70,13 +68,6 @@ async def test_endpoints_of_the_first_schema_live_on(tmp_path: Path):
 
     assert endpoint == replace(expected, key_seed="", primary_generation=3, secondary_generation=2)
     assert "JDJxbqo8QxTR3jUnuNs9jMs0quxV11Qj" == get_keys(endpoint, keyring).primary
-
-
-def _upgrade_to(file: Path, revision: str) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(Path(migration.__file__).with_name("migrations")))
-    config.attributes["file"] = file
-    command.upgrade(config, revision)
 
 
 def test_later_schema_is_refused(tmp_path: Path):

@@ -42,7 +42,10 @@ def chat(endpoint: str = typer.Argument("pilot"), home: HomeOption = None) -> No
         start = spell_command(installation.settings.home, "up")
         raise Unavailable(f"No Cupola is running. Start it in another terminal: {start}")
     target = installation.get_endpoint(endpoint)
-    Chat(Conversation(target.target_uri, target.primary_key)).run(endpoint)
+    conversation = Conversation(
+        target.target_uri, target.primary_key, installation.server.certificate
+    )
+    Chat(conversation).run(endpoint)
 
 
 class Chat:

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from cupola.cli import chat, doctor, endpoints, models, up, version
+from cupola.cli import backup, chat, doctor, endpoints, models, up, version
 from cupola.kit.errors import CupolaError
 
 app = typer.Typer(
@@ -19,6 +19,8 @@ app.command("up")(up.up)
 app.command("chat")(chat.chat)
 app.add_typer(endpoints.app, name="endpoints")
 app.add_typer(models.app, name="models")
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.command("doctor")(doctor.doctor)
 app.command("version")(version.version)
 

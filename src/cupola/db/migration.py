@@ -4,11 +4,17 @@ A current schema is recognised with one SQL statement. Only when there is someth
 Alembic imported, which costs more than all the rest of a start.
 """
 
+import asyncio
 import logging
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from cupola.db.engine import DatabaseUnusable, Location, open_engine
 from cupola.kit.errors import CupolaError
 
 HEAD = "0002"
@@ -21,21 +27,48 @@ class SchemaTooNew(CupolaError):
     """A later Cupola wrote this database. Said to the person who runs Cupola."""
 
 
-def ensure_schema(file: Path) -> None:
-    """Create the database, or migrate it; do nothing if it is current."""
-    revision = find_revision(file)
+def ensure_schema(location: Location) -> None:
+    """Create the database's tables, or migrate them; do nothing if they are current.
+
+    Raises:
+        SchemaTooNew: A later version has been at work.
+        DatabaseUnusable: It cannot be reached.
+    """
+    revision = find_revision(location)
     if revision == HEAD:
         return
     if revision is not None and revision > HEAD:
         raise SchemaTooNew(
-            f"{file} was written by a later version of Cupola (schema {revision}; this version "
-            f"knows {HEAD}). Start that version, or choose another folder with --home."
+            f"{_name(location)} was written by a later version of Cupola (schema {revision}; this "
+            f"version knows {HEAD}). Start that version, or choose another folder with --home."
         )
-    _upgrade(file)
+    upgrade(location, "head")
 
 
-def find_revision(file: Path) -> str | None:
+def find_revision(location: Location) -> str | None:
     """The schema's revision; None for a database that is not there or empty."""
+    if isinstance(location, Path):
+        return _find_in_file(location)
+    # Whoever asks may be in an event loop already, and this is not worth two ways of asking.
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, _read_revision(location)).result()
+
+
+def upgrade(location: Location, revision: str) -> None:
+    """Bring the schema to `revision`, which tests and restored backups name."""
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)  # seven lines of no use
+    from alembic import command  # noqa: PLC0415  0.2 s and 12 MB that most starts do not need
+    from alembic.config import Config  # noqa: PLC0415  as above
+
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
+    config.attributes["location"] = location
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(command.upgrade, config, revision).result()
+
+
+def _find_in_file(file: Path) -> str | None:
+    """Without a pool of connections, which an ordinary start has no time for."""
     if not file.exists():
         return None
     with closing(sqlite3.connect(file)) as connection:
@@ -46,12 +79,25 @@ def find_revision(file: Path) -> str | None:
     return str(row[0]) if row else None
 
 
-def _upgrade(file: Path) -> None:
-    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)  # seven lines of no use
-    from alembic import command  # noqa: PLC0415  0.2 s and 12 MB that most starts do not need
-    from alembic.config import Config  # noqa: PLC0415  as above
+async def _read_revision(location: Location) -> str | None:
+    engine = open_engine(location)
+    try:
+        async with engine.connect() as connection:
+            try:
+                found = await connection.execute(text("SELECT version_num FROM alembic_version"))
+            except DBAPIError:  # no such table
+                return None
+            row = found.one_or_none()
+    except (DBAPIError, OSError, TimeoutError) as error:
+        raise DatabaseUnusable(
+            f"{_name(location)} cannot be opened: {error.__cause__ or error}. Check that it runs, "
+            "and CUPOLA_DATABASE_URL."
+        ) from error
+    finally:
+        await engine.dispose()
+    return str(row[0]) if row else None
 
-    config = Config()
-    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
-    config.attributes["file"] = file
-    command.upgrade(config, "head")
+
+def _name(location: Location) -> str:
+    """For messages: without the URL, which may hold a password."""
+    return str(location) if isinstance(location, Path) else "The PostgreSQL database"

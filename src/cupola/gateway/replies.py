@@ -156,7 +156,9 @@ HEADERS: Mapping[str, Any] = {
         {"type": "string", "pattern": '^Bearer( error="[a-z_]+")?$'},
         always=True,
     ),
-    "retry-after": _header("Seconds after which to ask again.", _COUNT, always=True),
+    "retry-after": _header(
+        "Seconds after which to ask again, where that is known.", _COUNT, always=False
+    ),
     "ms-azureml-model-error-statuscode": _header(
         "The status that this error has by itself.", _COUNT, always=True
     ),

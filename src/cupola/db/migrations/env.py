@@ -1,36 +1,45 @@
-"""How Alembic reaches the database: `db.migration` hands it the file, and no ini file exists.
+"""How Alembic reaches the database: `db.migration` says where it is, and no ini file exists.
 
-All revisions run in one transaction, so that a start that is killed leaves the old schema whole.
+All revisions run in one transaction, so that a start that is killed leaves the old schema whole,
+and under a lock, so that of two servers that start at once one migrates and the other finds it
+done.
 """
 
-from typing import Any
+import asyncio
+from typing import Final
 
 from alembic import context
-from sqlalchemy import Connection, create_engine, event
+from sqlalchemy import Connection
 
+from cupola.db.engine import WRITES, open_engine
 from cupola.db.tables import metadata
 
-engine = create_engine(f"sqlite:///{context.config.attributes['file']}")
+_LOCK: Final = 0x43555041
+"""Any number that nobody else locks."""
 
 
-@event.listens_for(engine, "connect")
-def _leave_transactions_to_us(connection: Any, _record: object) -> None:
-    """Python's sqlite3 begins none before CREATE TABLE, so each would commit by itself."""
-    connection.isolation_level = None
+async def _migrate() -> None:
+    engine = open_engine(context.config.attributes["location"])
+    try:
+        async with engine.connect() as connection:
+            await connection.execution_options(**{WRITES: True})
+            await connection.run_sync(_run)
+    finally:
+        await engine.dispose()
 
 
-@event.listens_for(engine, "begin")
-def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-with engine.connect() as connection:
+def _run(connection: Connection) -> None:
     context.configure(
         connection,
         target_metadata=metadata,
         transactional_ddl=True,
         render_as_batch=True,  # SQLite cannot alter most of a table
     )
-    with context.begin_transaction():
-        context.run_migrations()
-engine.dispose()
+    with connection.begin():
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+        with context.begin_transaction():
+            context.run_migrations()
+
+
+asyncio.run(_migrate())

@@ -4,8 +4,6 @@ Endpoints of the first schema go into the project `default`, each with one deplo
 name. Their empty `key_seed` keeps the keys that callers hold.
 """
 
-import json
-
 import sqlalchemy as sa
 from alembic import op
 
@@ -13,6 +11,19 @@ revision = "0002"
 down_revision = "0001"
 
 _LIMITS = {"tokens_per_minute": 200_000, "requests_per_minute": 1_000}
+
+
+_endpoints = sa.table(
+    "endpoints",
+    *(sa.column(name, sa.String) for name in ("name", "kind", "project", "auth_mode", "key_seed")),
+    *(sa.column(name, sa.JSON) for name in ("deployments", "traffic", "limits", "tags")),
+    sa.column("created", sa.BigInteger),
+    sa.column("primary_generation", sa.Integer),
+    sa.column("secondary_generation", sa.Integer),
+    sa.column("content_safety", sa.Boolean),
+    sa.column("description", sa.String),
+    sa.column("version", sa.Integer),
+)
 
 
 def upgrade() -> None:
@@ -24,53 +35,45 @@ def upgrade() -> None:
     op.drop_table("endpoints")
     _make_endpoints()
     created = min((row["created"] for row in old), default=0)
-    op.get_bind().execute(
-        sa.text(
-            "INSERT INTO projects (name, display_name, created, version) "
-            "VALUES ('default', '', :created, 1)"
-        ),
-        {"created": created},
+    op.execute(
+        "INSERT INTO projects (name, display_name, created, version) "
+        f"VALUES ('default', '', {int(created)}, 1)"
     )
     for row in old:
-        _bring(row)
+        op.get_bind().execute(sa.insert(_endpoints).values(**_bring(row)))
 
 
-def _bring(row: sa.RowMapping) -> None:
-    """One endpoint of the first schema, into the new table."""
-    spec = {
-        "model": row["model"],
-        "quantisation": None,
-        "slots": None,
-        "context_length": None,
-    }
+def _bring(row: sa.RowMapping) -> dict[str, object]:
+    """One endpoint of the first schema, for the new table."""
     deployment = {
         "name": row["name"],
-        "spec": spec,
+        "spec": {
+            "model": row["model"],
+            "quantisation": None,
+            "slots": None,
+            "context_length": None,
+        },
         "scale": {"minimum": 1, "maximum": 1, "instance_type": None},
         "created": row["created"],
         "revision": 1,
         "stable": None,
         "outcome": "",
     }
-    op.get_bind().execute(
-        sa.text(
-            "INSERT INTO endpoints (name, kind, project, created, deployments, traffic, auth_mode, "
-            "key_seed, primary_generation, secondary_generation, limits, content_safety, "
-            "description, tags, version) VALUES (:name, :kind, 'default', :created, :deployments, "
-            ":traffic, 'key', '', :primary, :secondary, :limits, :safety, '', '{}', 1)"
-        ),
-        {
-            "name": row["name"],
-            "kind": row["kind"],
-            "created": row["created"],
-            "deployments": json.dumps([deployment]),
-            "traffic": json.dumps({row["name"]: 100}),
-            "primary": row["primary_generation"],
-            "secondary": row["secondary_generation"],
-            "limits": json.dumps(_LIMITS),
-            "safety": True,
-        },
-    )
+    return {
+        **{name: row[name] for name in ("name", "kind", "created")},
+        "project": "default",
+        "deployments": [deployment],
+        "traffic": {row["name"]: 100},
+        "auth_mode": "key",
+        "key_seed": "",
+        "primary_generation": row["primary_generation"],
+        "secondary_generation": row["secondary_generation"],
+        "limits": _LIMITS,
+        "content_safety": True,
+        "description": "",
+        "tags": {},
+        "version": 1,
+    }
 
 
 def _make_people() -> None:

@@ -1,0 +1,138 @@
+"""A real PostgreSQL for tests: a cluster of its own on a socket of its own, gone afterwards."""
+
+import asyncio
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Coroutine, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from tests.acceptance.missing import give_up
+
+_DEBIAN = Path("/usr/lib/postgresql")
+_OPTIONS = (
+    *("-c", "listen_addresses="),
+    *("-c", "fsync=off"),  # what tests write need not outlive the machine
+    *("-c", "max_connections=50"),
+)
+
+
+class Cluster:
+    """A running server, and databases in it."""
+
+    def __init__(self, folder: Path, user: str) -> None:
+        self._folder = folder
+        self._user = user
+        self._made = 0
+
+    def create(self, template: str = "template1") -> str:
+        """The URL of a new database, a copy of `template`."""
+        self._made += 1
+        name = f"test{self._made}"
+        _wait_for(self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+        return self.url(name)
+
+    def url(self, database: str) -> str:
+        return f"postgresql://{self._user}@/{database}?host={self._folder}"
+
+    async def _execute(self, statement: str) -> None:
+        connection = await asyncpg.connect(
+            host=str(self._folder), user=self._user, database="postgres"
+        )
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+
+@contextmanager
+def cluster() -> Iterator[Cluster]:
+    """Skips, or fails in CI, where PostgreSQL is not installed."""
+    programs = _find_programs()
+    as_whom, user = _choose_user()
+    folder = Path(tempfile.mkdtemp(prefix="cupola-postgresql-"))
+    try:
+        if as_whom:
+            shutil.chown(folder, user)
+        data = folder / "data"
+        line = [str(programs / "initdb"), "--auth=trust", "--encoding=UTF8", "--locale=C"]
+        _run([*as_whom, *line, f"--username={user}", f"--pgdata={data}"])
+        with (folder / "log").open("wb") as log:
+            server = subprocess.Popen(
+                [
+                    *as_whom,
+                    str(programs / "postgres"),
+                    *_OPTIONS,
+                    "-D",
+                    str(data),
+                    "-k",
+                    str(folder),
+                ],
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+            )
+        try:
+            found = Cluster(folder, user)
+            _wait(server, folder, found)
+            yield found
+        finally:
+            server.terminate()
+            server.wait(30)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait_for(work: Coroutine[Any, Any, None]) -> None:
+    """In a thread: whoever asks may be in an event loop already."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, work).result()
+
+
+def _find_programs() -> Path:
+    if found := shutil.which("initdb"):
+        return Path(found).resolve().parent
+    for folder in sorted(_DEBIAN.glob("*/bin"), reverse=True):
+        if (folder / "initdb").exists():
+            return folder
+    return give_up("PostgreSQL is not installed (no initdb)")
+
+
+def _choose_user() -> tuple[Sequence[str], str]:
+    """PostgreSQL refuses to run as root, so then another user must."""
+    if os.getuid() != 0:
+        return (), pwd.getpwuid(os.getuid()).pw_name
+    for name in ("postgres", "nobody"):
+        try:
+            who = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        change = ("setpriv", f"--reuid={who.pw_uid}", f"--regid={who.pw_gid}", "--clear-groups")
+        return change, name
+    return give_up("PostgreSQL will not run as root, and there is no other user")
+
+
+def _run(line: Sequence[str]) -> None:
+    done = subprocess.run(line, capture_output=True, text=True, cwd="/", check=False)
+    if done.returncode:
+        raise AssertionError(f"{line} failed:\n{done.stdout}{done.stderr}")
+
+
+def _wait(server: "subprocess.Popen[bytes]", folder: Path, found: Cluster) -> None:
+    for _ in range(300):
+        if server.poll() is not None:
+            break
+        try:
+            _wait_for(found._execute("SELECT 1"))
+        except (OSError, asyncpg.PostgresError):
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError(f"PostgreSQL does not start:\n{(folder / 'log').read_text()}")
