@@ -77,6 +77,7 @@ async def serve(weights: Path, engine: str, key: str, endpoints: int) -> None:
         with listen("127.0.0.1", 0) as socket:
             directory = _directory(replica, key, endpoints)
             gateway = Gateway(directory, lambda k: digest(_SECRET, k), SystemClock())
+            socket.listen()  # so that callers queue until the server takes them
             print(socket.getsockname()[1], flush=True)
             tune_collector()
             await Server(gateway, socket).run()

@@ -5,7 +5,6 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -115,16 +114,16 @@ async def test_a_database_that_is_gone_leaves_the_watch_alive(
     """Whatever the reading raises."""
     listener = Listener()
     watch = Watch(database, listener, QUICK)
-    reading = database.reading
+    count = database.count_changes
 
-    def gone() -> Any:
+    async def gone() -> int:
         raise ConnectionError("the server closed the connection")
 
     async with watch.under_way():
         await until(lambda: listener.told == 1)
-        monkeypatch.setattr(database, "reading", gone)
+        monkeypatch.setattr(database, "count_changes", gone)
         await until(lambda: watch.statistics().failures > 2)
-        monkeypatch.setattr(database, "reading", reading)
+        monkeypatch.setattr(database, "count_changes", count)
         await commit(database)
         await until(lambda: listener.told == 2)
 

@@ -38,12 +38,13 @@ TEXT = {"prompt": "Hi"}
 
 @pytest.fixture
 def document() -> dict[str, Any]:
-    return describe(served(FixedPool([])))
+    pilot = served(FixedPool([]))
+    return describe_endpoint(pilot, serve_alone(pilot), "http://localhost:8100/endpoints/pilot")
 
 
-def describe(alone: Served) -> dict[str, Any]:
-    """The document of an endpoint with one deployment."""
-    return describe_endpoint(alone, serve_alone(alone), "http://localhost:8100/endpoints/pilot")
+def describe(one: Served, url: str) -> dict[str, Any]:
+    """The document of an endpoint that has only this deployment."""
+    return describe_endpoint(one, serve_alone(one), url)
 
 
 def fill(path: str) -> str:
@@ -129,8 +130,8 @@ async def test_what_the_model_cannot_do_is_not_described(changes: dict[str, Any]
     """A route that would answer 404 to everybody is no promise."""
     profile = replace(PROFILE, **changes)
     caller = Caller(gateway_of(replace(served(FixedPool([])), profile=profile)))
-    missing = {path for path, _ in iter_operations(describe(served(FixedPool([]))))}
-    described = describe(replace(served(FixedPool([])), profile=profile))
+    missing = {path for path, _ in iter_operations(describe(served(FixedPool([])), ""))}
+    described = describe(replace(served(FixedPool([])), profile=profile), "")
     missing -= described["paths"].keys()
 
     assert any(path.endswith(lacking) for path in missing)
@@ -145,7 +146,7 @@ async def test_a_providers_refusals_are_described():
     provider = replace(served(FixedPool([ScriptedReplica(limited, profile)])), profile=profile)
     answer = await Caller(gateway_of(provider)).call(f"{PILOT}/chat/completions", CHAT)
 
-    described = describe(provider)
+    described = describe(provider, "http://h")
     [refusal] = [
         one["responses"]["429"]
         for path, one in iter_operations(described)
@@ -156,7 +157,7 @@ async def test_a_providers_refusals_are_described():
     fits(described, reference.rpartition("/")[2]).validate(answer.json)
     assert "retry-after" in refusal["headers"].keys() - answer.headers.keys()
     assert not described["components"]["headers"]["retry-after"]["required"]
-    own = describe(served(FixedPool([])))
+    own = describe(served(FixedPool([])), "http://h")
     assert not any("429" in one["responses"] for _, one in iter_operations(own))
 
 

@@ -12,11 +12,9 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from cupola.db.database import Database
-from cupola.db.tables import changes
 from cupola.kit.tasks import cancel, supervise
 
 PERIOD: Final = 0.4
@@ -91,7 +89,7 @@ class Watch:
             await self._pause()
 
     async def _look(self) -> None:
-        number = await self._read()
+        number = await self._database.count_changes()
         if number != self._seen:
             self._seen = number  # before it tells: a `wake` meanwhile is not to be lost
             try:
@@ -103,10 +101,6 @@ class Watch:
         if self._is_down:
             self._is_down = False
             _log.warning("The database can be read again.")
-
-    async def _read(self) -> int:
-        async with self._database.reading() as connection:
-            return int((await connection.execute(select(changes.c.number))).scalar_one())
 
     def _note(self, error: Exception) -> None:
         self._failures += 1

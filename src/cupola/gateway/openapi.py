@@ -220,8 +220,7 @@ class _Operations:
         if route.resource in TASKS:
             return describe_refusals((*self._barred(), *ANY), route.tongue)
         if route.resource is Resource.COMPLETION:
-            statuses = (*self._barred(), *self._refusals_of_chat())
-            refused = describe_refusals(statuses, route.tongue)
+            refused = describe_refusals(self._refusals_of_chat(), route.tongue)
             return {"200": _completion(route.tongue), **refused}
         kind, schema = _REPLY[route.resource]
         reply = {"description": "OK", "headers": _IDS, "content": {kind: {"schema": schema}}}
@@ -243,7 +242,7 @@ class _Operations:
     def _refusals_of_chat(self) -> list[int]:
         direct = self._compatibility.model_error_status == "direct"
         elsewhere = CHAT_ELSEWHERE if self._served.profile.takes_conversations else ()
-        return [*(CHAT if direct else CHAT_424), *elsewhere]
+        return [*self._barred(), *(CHAT if direct else CHAT_424), *elsewhere]
 
 
 def _refer(*names: str) -> dict[str, Any]:
