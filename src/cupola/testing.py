@@ -5,7 +5,12 @@ Each stands in for the real thing behind the same port and passes the same contr
 """
 
 from cupola.catalog.memory import MemoryEntries, MemoryShelf
-from cupola.deployments.memory import MemoryEndpoints
+from cupola.deployments.memory import (
+    MemoryEndpoints,
+    MemoryInstanceTypes,
+    MemoryIntervals,
+    MemoryMemoryUse,
+)
 from cupola.engines.echo import EchoReplica
 from cupola.keys.memory import MemorySecret
 from cupola.kit.clock import FakeClock
@@ -15,6 +20,9 @@ __all__ = [
     "FakeClock",
     "MemoryEndpoints",
     "MemoryEntries",
+    "MemoryInstanceTypes",
+    "MemoryIntervals",
+    "MemoryMemoryUse",
     "MemorySecret",
     "MemoryShelf",
 ]

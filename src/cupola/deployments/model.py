@@ -1,12 +1,12 @@
 """Endpoints, the deployments behind them, and the pure decisions about their replicas.
 
-    state       replica ready   replica ended    stop asked
-    starting    ready           backing off      stopped
-    ready       -               backing off      stopped
-    backing off starting (when the pause is over)  stopped
-    stopped     -               -                -
+    replica      is ready  has ended    not wanted          pause is over
+    starting     ready     backing off  stopped             -
+    ready        -         backing off  draining, stopped   -
+    backing off  -         -            stopped             starting
 
-A pause before a restart doubles with every failure in a row.
+A pause before a restart doubles with every failure in a row. A draining replica gets no request any
+more and is stopped when the last one has ended.
 
 An endpoint with its deployments is one aggregate: read, checked and saved as a whole, with one
 version. All of it is what is *wanted*; what *is* lies with the fleet.
@@ -15,9 +15,10 @@ version. All of it is what is *wanted*; what *is* lies with the fleet.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from pathlib import Path
+from typing import Final, TypeAlias
 
-from cupola.ids import DeploymentName, EndpointName, ModelName, ProjectName
+from cupola.ids import DeploymentName, EndpointName, ModelName, ProjectName, ReplicaId
 
 DEFAULT_PROJECT: Final = ProjectName("default")
 """Made with a new home, so that one person alone need not know of projects."""
@@ -46,6 +47,25 @@ class EndpointState(StrEnum):
     READY = "ready"
     BACKING_OFF = "backing_off"
     """Its engine ended and will be started again after a pause."""
+    STOPPED = "stopped"
+
+
+class DeploymentState(StrEnum):
+    """What a deployment's replicas are doing. Each but `ready` comes with a reason."""
+
+    DOWNLOADING = "downloading"
+    """Its weights are on their way."""
+    STARTING = "starting"
+    READY = "ready"
+    UPDATING = "updating"
+    """A changed spec is rolled out; what was there before answers meanwhile."""
+    SCALED_TO_ZERO = "scaled_to_zero"
+    """The next request wakes a replica."""
+    BACKING_OFF = "backing_off"
+    """Its engine ended and will be started again after a pause."""
+    FAILED = "failed"
+    """It cannot be started until somebody does what the reason says."""
+    STOPPING = "stopping"
     STOPPED = "stopped"
 
 
@@ -173,6 +193,83 @@ class Interval:
     seen: int
     """When it was last known to run: where an interval ends whose end nobody saw."""
     ended: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceStatus:
+    """One replica, for whoever runs the platform."""
+
+    id: ReplicaId
+    state: DeploymentState
+    reason: str
+    """With the engine's last lines, where it ended: so it may name paths."""
+    pid: int | None
+    memory: int | None
+    """Bytes that it holds now; None: not known."""
+    started: int
+    """Seconds since the Unix epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentStatus:
+    """What is, of what was wanted."""
+
+    deployment: DeploymentName
+    state: DeploymentState
+    reason: str
+    """What holds it up and what to do, in a sentence; may be said of a ready one too."""
+    progress: float | None
+    """Of a download or a roll-out, 0 to 1; None: nothing is under way, or nobody knows."""
+    ready: int
+    wanted: int
+    revision: int
+    instances: tuple[InstanceStatus, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Which deployment of which endpoint."""
+
+    endpoint: EndpointName
+    deployment: DeploymentName
+
+    def __str__(self) -> str:
+        names = dict.fromkeys((str(self.endpoint), str(self.deployment)))
+        return "/".join(names)  # a serverless deployment has its endpoint's name
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsAbsent:
+    """They are not here, and can be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsDownloading:
+    """They are on their way."""
+
+    progress: float | None
+    """0 to 1; None: nobody knows how much there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsReady:
+    """They are here, and whole."""
+
+    path: Path
+    """The first file."""
+    quantisation: str
+    changed: int = 0
+    """When the file was, in nanoseconds of the Unix epoch: another one is looked into anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsFailed:
+    """They are not here and cannot be had, until somebody does what the reason says."""
+
+    reason: str
+
+
+WeightsState: TypeAlias = WeightsAbsent | WeightsDownloading | WeightsReady | WeightsFailed
 
 
 FIRST_PAUSE = 0.1

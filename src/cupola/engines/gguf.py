@@ -42,6 +42,8 @@ class Header:
     user_defined: tuple[str, ...]
     """Texts that the tokenizer cuts out first; they are not control tokens."""
     add_space_prefix: bool
+    cache_bytes: int | None = None
+    """Of a token's keys and values in 16 bits; None: the file does not say it in one number."""
 
 
 def read_header(path: Path) -> Header:
@@ -115,7 +117,24 @@ def _interpret(metadata: _Metadata) -> Header:
         unknown_ids=tuple(i for i, kind in enumerate(types) if kind == _UNKNOWN),
         user_defined=tuple(t for t, k in zip(texts, types, strict=True) if k == _USER_DEFINED),
         add_space_prefix=tokenizer == "llama" if add_space_prefix is None else add_space_prefix,
+        cache_bytes=_reckon_cache(metadata, architecture),
     )
+
+
+def _reckon_cache(metadata: _Metadata, architecture: str) -> int | None:
+    def find(key: str) -> int:
+        value = metadata.find(f"{architecture}.{key}", int)
+        return value if isinstance(value, int) and value > 0 else 0
+
+    try:
+        heads = find("attention.head_count")
+        pairs = find("attention.head_count_kv") or heads
+        width = find("embedding_length") // heads if heads else 0
+        keys = find("attention.key_length") or width
+        values = find("attention.value_length") or width
+    except BadModelFile:
+        return None  # a list: the layers differ
+    return find("block_count") * pairs * (keys + values) * 2 or None
 
 
 def _find_token(metadata: _Metadata, key: str, texts: list[str]) -> tuple[str, int] | None:

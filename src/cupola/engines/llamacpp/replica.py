@@ -92,6 +92,9 @@ class LlamaCppReplica:
             "context_length": self._profile.context_length,
             "threads": threads,
         }
+        self._cache_bytes = header.cache_bytes and (
+            header.cache_bytes * slots * self._profile.context_length
+        )
         self._process = EngineProcess(name, runtime_folder, log_folder, options)
         self._state: ReplicaState = "stopped"
         self._busy = 0
@@ -100,6 +103,11 @@ class LlamaCppReplica:
     def profile(self) -> Profile:
         """Known from the model's file before the process starts."""
         return self._profile
+
+    @property
+    def cache_bytes(self) -> int | None:
+        """Of keys and values, all slots together; None: the file does not tell."""
+        return self._cache_bytes
 
     @property
     def state(self) -> ReplicaState:
