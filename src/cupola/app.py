@@ -1,7 +1,7 @@
 """The composition root: the only place that names concrete adapters and joins the parts.
 
     open_state      the home: database, keys, catalog, endpoints      (commands use it too)
-    serve           open_state + a supervisor per endpoint + the gateway, listening
+    serve           open_state + the fleet of replicas + the gateway, listening
 
 Read `serve` from top to bottom: what is entered first is left last, so a stop undoes the start in
 reverse, and a start that fails half-way leaves nothing behind.
@@ -26,29 +26,41 @@ from cupola.catalog.service import Catalog
 from cupola.catalog.store import EntryFiles, WeightFolders
 from cupola.db.database import Database
 from cupola.db.migration import ensure_schema
-from cupola.deployments.loop import Supervisor
-from cupola.deployments.model import Endpoint, EndpointKind
+from cupola.deployments.fleet import Fleet, FleetPorts
+from cupola.deployments.local import LocalCompute
+from cupola.deployments.model import (
+    Deployment,
+    Endpoint,
+    EndpointKind,
+    EndpointState,
+    WeightsFailed,
+    WeightsReady,
+    WeightsState,
+)
+from cupola.deployments.ports import Order, Survey
 from cupola.deployments.schemas import EndpointDetail, detail, get_keys, summarise
 from cupola.deployments.service import Endpoints, make_endpoint
-from cupola.deployments.store import SqlEndpoints
+from cupola.deployments.situation import Cohort, Pace
+from cupola.deployments.store import SqlEndpoints, SqlInstanceTypes, SqlIntervals, SqlMemoryUse
 from cupola.engines.llamacpp.replica import LlamaCppReplica
+from cupola.engines.port import Profile, Replica
 from cupola.engines.upstream.config import Upstream, read_upstreams
 from cupola.engines.upstream.replica import UpstreamReplica
 from cupola.gateway.app import Gateway
 from cupola.gateway.compatibility import Compatibility
-from cupola.gateway.directory import Directory, Served, Snapshot
+from cupola.gateway.directory import Directory, Pool, Served, Snapshot
 from cupola.gateway.limits import Limits
 from cupola.home import Home, RunningServer, write_whole
 from cupola.http.client import Client, Tcp, Tls
 from cupola.http.connection import Broken
 from cupola.http.server import Server, ServerTls, listen, url_of
-from cupola.ids import EndpointName, ModelName
+from cupola.ids import EndpointName, ModelName, ReplicaId
 from cupola.keys.service import Keyring
 from cupola.keys.store import SecretFile
 from cupola.kit.clock import Clock, SystemClock
 from cupola.kit.errors import CupolaError, NotFound
 from cupola.kit.tasks import cancel, supervise
-from cupola.settings import Settings
+from cupola.settings import Settings, usable_cores
 from cupola.telemetry.log import start_log, stop_log
 
 FIRST_ENDPOINT = EndpointName("pilot")
@@ -65,6 +77,27 @@ _UNKNOWN_TEMPERATURE = 1.0
 """Said of an upstream that nobody knows the default of; never sent to it unasked."""
 _UNKNOWN_CONTEXT = 131_072
 """Of an upstream that nobody knows the length of; it judges itself what is too long."""
+_NO_PROFILE = Profile(
+    context_length=_UNKNOWN_CONTEXT,
+    chat_template="",
+    bos_token="",
+    eos_token="",
+    control_tokens={},
+    tool_calls_token=None,
+    grammar=True,
+    takes_conversations=True,
+)
+"""Of a model whose weights are not here: nothing is made of a request but a refusal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What the fleet reads and writes."""
+
+    endpoints: SqlEndpoints
+    instance_types: SqlInstanceTypes
+    intervals: SqlIntervals
+    memory_use: SqlMemoryUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +108,7 @@ class State:
     keys: Keyring
     catalog: Catalog
     endpoints: Endpoints
+    stores: Stores
     upstreams: Mapping[EndpointName, Upstream]
     """What stands behind the endpoints of that kind."""
 
@@ -140,12 +174,19 @@ async def open_state(settings: Settings, clock: Clock) -> AsyncIterator[State]:
     location = locate(settings).location
     ensure_schema(location)
     database = Database(location)
+    stores = Stores(
+        SqlEndpoints(database),
+        SqlInstanceTypes(database),
+        SqlIntervals(database),
+        SqlMemoryUse(database),
+    )
     try:
         yield State(
             home=home,
             keys=Keyring(SecretFile(home.secret)),
             catalog=open_catalog(home),
-            endpoints=Endpoints(SqlEndpoints(database), clock, _name_upstreams(home, upstreams)),
+            endpoints=Endpoints(stores.endpoints, clock, _name_upstreams(home, upstreams)),
+            stores=stores,
             upstreams=upstreams,
         )
     finally:
@@ -173,9 +214,14 @@ async def serve(
         stack.callback(stop_log)
         socket = stack.enter_context(listen(settings.host, settings.port))
         state = await stack.enter_async_context(open_state(settings, clock))
-        deployments = await _deploy(settings, state, clock)
+        await state.endpoints.ensure_first(FIRST_ENDPOINT, FIRST_MODEL)
+        directory = Directory()
+        fleet = open_fleet(
+            settings, state, clock, lambda: directory.replace(_take_snapshot(state, fleet))
+        )
+        await fleet.prepare()
         gateway = Gateway(
-            Directory(_take_snapshot(deployments, state.keys)),
+            directory,
             state.keys.digest,
             clock,
             Limits(body_bytes=settings.max_body, body_seconds=settings.body_timeout),
@@ -190,10 +236,10 @@ async def serve(
             str(tls.certificate) if tls else None,
         )
         await stack.enter_async_context(_running(server, stopping))
-        await stack.enter_async_context(_supervising(deployments))
+        await stack.enter_async_context(_supervising(fleet))
         stack.enter_context(home.announce(note))
         stack.callback(server.stop)  # left before the engines end: nothing new is accepted
-        greeting = _Greeting(deployments, note, state.keys, listeners)
+        greeting = _Greeting(fleet, note, state.keys, listeners)
         await stack.enter_async_context(greeting.under_way(ready_file))
         _log.info("Cupola %s listens at %s.", __version__, note.url)
         await stopping.wait()
@@ -219,81 +265,174 @@ def _choose_compatibility(settings: Settings) -> Compatibility:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Deployment:
-    """An endpoint, what keeps its replicas running, and what the gateway knows of it."""
+def open_fleet(
+    settings: Settings, state: State, clock: Clock, on_change: Callable[[], None]
+) -> Fleet:
+    """Replicas of this machine for the state's endpoints; nothing runs before it is started."""
+    engines = Engines(settings, state)
+    compute = LocalCompute(engines, _find_process, usable_cores())
+    stores = state.stores
+    ports = FleetPorts(
+        read_wanted=state.endpoints.list_endpoints,
+        endpoints=stores.endpoints,
+        instance_types=stores.instance_types,
+        intervals=stores.intervals,
+        memory_use=stores.memory_use,
+        weights=OwnWeights(state.catalog),
+        compute=compute,
+        clock=clock,
+        expire=lambda endpoint: _expire(stores.endpoints, endpoint),
+        on_change=on_change,
+    )
+    pace = Pace(
+        ready_within=settings.rollout_timeout,
+        drain=settings.drain_timeout,
+        idle=settings.scale_idle,
+    )
+    return Fleet(ports, pace)
 
-    endpoint: Endpoint
-    supervisor: Supervisor
-    served: Served
+
+async def _expire(endpoints: SqlEndpoints, endpoint: Endpoint) -> None:
+    if await endpoints.delete(endpoint.name):
+        _log.warning("%s is deleted: its time on the shared quota is over.", endpoint.name)
 
 
-async def _deploy(settings: Settings, state: State, clock: Clock) -> Sequence[Deployment]:
-    """A deployment for each endpoint, none of them started."""
-    endpoints = await state.endpoints.ensure_first(FIRST_ENDPOINT, FIRST_MODEL)
-    return [
-        _join_upstream(state, endpoint, upstream, clock)
-        if (upstream := state.upstreams.get(endpoint.name))
-        else _join(settings, state, endpoint, clock)
-        for endpoint in endpoints
-    ]
+def _find_process(replica: Replica) -> int | None:
+    return replica.pid if isinstance(replica, LlamaCppReplica) else None
 
 
-def _context(settings: Settings, model: Model) -> int | None:
+class OwnWeights:
+    """A `WeightsSource` of what lies on this machine already."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    def state(self, model: ModelName, quantisation: str | None) -> WeightsState:
+        try:
+            found = self._catalog.get_weights(self._catalog.get_model(model))
+            changed = found.path.stat().st_mtime_ns
+        except CupolaError as error:
+            return WeightsFailed(error.public)
+        except OSError as error:
+            return WeightsFailed(f"The weights of {model} cannot be read: {error.strerror}.")
+        return WeightsReady(found.path, quantisation or "", changed)
+
+    async def ensure(self, model: ModelName, quantisation: str | None) -> None:
+        """They are here, or will not come."""
+
+
+class Engines:
+    """The `EngineFactory` of this machine."""
+
+    def __init__(self, settings: Settings, state: State) -> None:
+        self._settings = settings
+        self._state = state
+
+    def survey(self, cohort: Cohort, weights: Path | None) -> Survey:
+        spec = cohort.spec
+        order = Order(ReplicaId(""), "survey", cohort, weights)
+        replica = self.make(order)
+        if weights is None or not isinstance(replica, LlamaCppReplica):
+            return Survey(replica.profile, self._settings.engine_slots, size=0, cache=0)
+        catalog = self._state.catalog
+        model = catalog.get_model(spec.model)
+        slots = spec.slots or self._settings.engine_slots
+        tokens = slots * replica.profile.context_length
+        reckoned = model.architecture.cache_bytes(tokens) if model.architecture else 0
+        size = weights.stat().st_size
+        return Survey(
+            profile=catalog.complete(replica.profile, model),
+            slots=slots,
+            size=size,
+            cache=replica.cache_bytes or reckoned,
+            smaller=_find_smaller(model, size),
+        )
+
+    def make(self, order: Order) -> Replica:
+        spec, settings = order.cohort.spec, self._settings
+        if order.weights is None:
+            assert order.cohort.owner is not None  # upstreams are nobody else's
+            upstream = self._state.upstreams[order.cohort.owner.endpoint]
+            return UpstreamReplica(_complete(upstream, self._state.catalog))
+        model = self._state.catalog.get_model(spec.model)
+        return LlamaCppReplica(
+            order.weights,
+            self._state.home.run,
+            slots=spec.slots or settings.engine_slots,
+            context_length=_context(spec.context_length or settings.engine_context, model),
+            threads=order.cores or settings.threads_for(order.weights.stat().st_size),
+            log_folder=self._state.home.logs,
+            name=order.name,
+        )
+
+
+def _context(asked: int, model: Model) -> int | None:
     """Tokens of a slot; None: as the file says.
 
     llama.cpp attends beyond a sliding window, which the model was not trained to do: what it says
     there is not the model's (tests/proof), so the context ends with the window.
     """
     window = model.architecture.window if model.architecture else None
-    asked = settings.engine_context or None
     return min(filter(None, (asked, window)), default=None)
 
 
-def _join(settings: Settings, state: State, endpoint: Endpoint, clock: Clock) -> Deployment:
-    model = state.catalog.get_model(endpoint.model)
-    weights = state.catalog.get_weights(model)
-    replica = LlamaCppReplica(
-        weights.path,
-        state.home.run,
-        slots=settings.engine_slots,
-        context_length=_context(settings, model),
-        threads=settings.threads_for(weights.path.stat().st_size),
-        log_folder=state.home.logs,
-        name=endpoint.name,
-    )
-    supervisor = Supervisor([replica], clock)
-    served = Served(
-        endpoint=endpoint.name,
-        model=model.name,
-        provider=model.publisher,
-        model_type=model.task,
-        created=endpoint.created,
-        profile=state.catalog.complete(replica.profile, model),
-        default_temperature=model.default_temperature,
-        pool=supervisor,
-    )
-    return Deployment(endpoint, supervisor, served)
+def _find_smaller(model: Model, size: int) -> tuple[tuple[str, int], ...]:
+    """Quantisations that take less than `size` bytes, the best of them first."""
+    if model.parameters is None:
+        return ()
+    sizes = {each.quantisation: int(model.parameters * each.quantisation.bits / 8)
+             for each in model.weights}  # fmt: skip
+    fewer = [(name.value, few) for name, few in sizes.items() if few < 0.95 * size]
+    return tuple(sorted(fewer, key=lambda each: -each[1]))
 
 
-def _join_upstream(
-    state: State, endpoint: Endpoint, upstream: Upstream, clock: Clock
-) -> Deployment:
-    upstream = _complete(upstream, state.catalog)
-    replica = UpstreamReplica(upstream)
-    supervisor = Supervisor([replica], clock)
-    temperature = upstream.default_temperature
-    served = Served(
+def _serve(state: State, fleet: Fleet, endpoint: Endpoint, deployment: Deployment) -> Served:
+    """What the gateway knows of a deployment."""
+    pool = fleet.pool(endpoint.name, deployment.name)
+    upstream = state.upstreams.get(endpoint.name)
+    provider, model_type, temperature = _describe_model(state, deployment.spec.model, upstream)
+    profile = pool.profile
+    return Served(
         endpoint=endpoint.name,
-        model=endpoint.model,
-        provider=upstream.publisher,
-        model_type=Task.CHAT_COMPLETIONS,
+        model=deployment.spec.model,
+        provider=provider,
+        model_type=model_type,
         created=endpoint.created,
-        profile=replica.profile,
-        default_temperature=_UNKNOWN_TEMPERATURE if temperature is None else temperature,
-        pool=supervisor,
+        profile=profile or _NO_PROFILE,
+        default_temperature=temperature,
+        pool=pool if profile else _NotYet(pool),
     )
-    return Deployment(endpoint, supervisor, served)
+
+
+def _describe_model(
+    state: State, name: ModelName, upstream: Upstream | None
+) -> tuple[str, str, float]:
+    """Publisher, task and usual temperature."""
+    if upstream is not None:
+        temperature = upstream.default_temperature
+        usual = _UNKNOWN_TEMPERATURE if temperature is None else temperature
+        return _complete(upstream, state.catalog).publisher, Task.CHAT_COMPLETIONS, usual
+    try:
+        model = state.catalog.get_model(name)
+    except NotFound:  # taken out of the catalog: its endpoint says so
+        return "", Task.CHAT_COMPLETIONS, _UNKNOWN_TEMPERATURE
+    return model.publisher, model.task, model.default_temperature
+
+
+@dataclass(frozen=True, slots=True)
+class _NotYet:
+    """A pool before anybody knows how its prompts are laid out: nothing can be handed to it."""
+
+    pool: Pool
+
+    def ready(self) -> Sequence[Replica]:
+        return ()
+
+    async def wait_ready(self, timeout: float) -> bool:
+        return False
+
+    def reason(self) -> str:
+        return self.pool.reason()
 
 
 def _complete(upstream: Upstream, catalog: Catalog) -> Upstream:
@@ -311,13 +450,15 @@ def _complete(upstream: Upstream, catalog: Catalog) -> Upstream:
     )
 
 
-def _take_snapshot(deployments: Sequence[Deployment], keyring: Keyring) -> Snapshot:
+def _take_snapshot(state: State, fleet: Fleet) -> Snapshot:
+    """Of each endpoint its first deployment."""
     keys: dict[bytes, frozenset[EndpointName]] = {}
-    for each in deployments:
-        pair = get_keys(each.endpoint, keyring)
+    for each in fleet.endpoints:
+        pair = get_keys(each, state.keys)
         for key in (pair.primary, pair.secondary):
-            keys[keyring.digest(key)] = frozenset([each.endpoint.name])
-    return Snapshot({each.endpoint.name: each.served for each in deployments}, keys)
+            keys[state.keys.digest(key)] = frozenset([each.name])
+    served = [_serve(state, fleet, each, each.deployments[0]) for each in fleet.endpoints]
+    return Snapshot({each.endpoint: each for each in served}, keys)
 
 
 @asynccontextmanager
@@ -333,14 +474,13 @@ async def _running(server: Server, stopping: asyncio.Event) -> AsyncIterator[Non
 
 
 @asynccontextmanager
-async def _supervising(deployments: Sequence[Deployment]) -> AsyncIterator[None]:
+async def _supervising(fleet: Fleet) -> AsyncIterator[None]:
     """Replicas are kept running; none is left when this is."""
-    for each in deployments:
-        await each.supervisor.start()
+    await fleet.start()
     try:
         yield
     finally:
-        await asyncio.gather(*(each.supervisor.stop() for each in deployments))
+        await fleet.stop()
 
 
 @contextmanager
@@ -360,7 +500,7 @@ def _absent_outside(file: Path | None) -> Iterator[None]:
 class _Greeting:
     """Finding out that the first endpoint answers, and telling everyone."""
 
-    deployments: Sequence[Deployment]
+    fleet: Fleet
     server: RunningServer
     keyring: Keyring
     listeners: Listeners
@@ -379,26 +519,31 @@ class _Greeting:
             self.listeners.on_delay(reason)
             await asyncio.sleep(_PAUSE)
         tune_collector()
-        _log.info("The endpoint %s answers.", self.deployments[0].endpoint.name)
+        _log.info("The endpoint %s answers.", self.fleet.endpoints[0].name)
         if ready_file is not None:
             write_whole(ready_file, json.dumps(asdict(self.server)) + "\n")
         self.listeners.on_ready(self._describe())
 
     async def _find_delay(self) -> str | None:
         """Why the first endpoint does not answer yet; None if it does."""
-        first = self.deployments[0]
-        if not await first.supervisor.wait_ready(_PATIENCE):
-            return first.supervisor.reason()
+        first = self.fleet.endpoints[0]
+        pool = self.fleet.pool(first.name, first.deployments[0].name)
+        if not await pool.wait_ready(_PATIENCE):
+            return pool.status.reason if pool.status else pool.reason()
         return await _ask(self._describe()[0], self.server.certificate)
 
     def _describe(self) -> Sequence[EndpointDetail]:
         return [
             detail(
-                summarise(each.endpoint, each.supervisor.state(), self.server.url),
-                get_keys(each.endpoint, self.keyring),
+                summarise(each, self._find_state(each), self.server.url),
+                get_keys(each, self.keyring),
             )
-            for each in self.deployments
+            for each in self.fleet.endpoints
         ]
+
+    def _find_state(self, endpoint: Endpoint) -> EndpointState:
+        pools = [self.fleet.pool(endpoint.name, each.name) for each in endpoint.deployments]
+        return EndpointState.READY if any(p.ready() for p in pools) else EndpointState.STARTING
 
 
 async def _ask(endpoint: EndpointDetail, certificate: str | None) -> str | None:

@@ -63,6 +63,12 @@ class Settings(BaseSettings):
     """Threads of one engine; 0 takes what suits the model, at most the cores it may use."""
     engine_context: int = Field(default=0, ge=0)
     """Tokens of prompt and completion in one slot; 0 takes the model's own length."""
+    scale_idle: float = Field(default=300.0, gt=0)
+    """Seconds without need after which a serverless replica is stopped."""
+    drain_timeout: float = Field(default=60.0, ge=0)
+    """Seconds for what is under way in a replica that is to be stopped."""
+    rollout_timeout: float = Field(default=600.0, gt=0)
+    """Seconds in which a changed deployment must be ready, else it goes back to what it was."""
 
     endpoint_domain: str = ""
     """The domain at which `NAME.DOMAIN` and `NAME.REGION.DOMAIN` are endpoints; empty: none is."""

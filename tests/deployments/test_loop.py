@@ -1,39 +1,28 @@
-"""Keeping replicas running, with replicas that die when told to."""
+"""Keeping one replica running, with replicas that die when told to."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager, nullcontext
 
 import pytest
 
-from cupola.deployments.loop import Supervisor
+from cupola.deployments.loop import Keeper, Surroundings
 from cupola.deployments.model import (
     FIRST_PAUSE,
     HEALTHY_AFTER,
     LONGEST_PAUSE,
-    EndpointState,
+    DeploymentState,
+    Spec,
     count_failures,
     pause_before_restart,
 )
-from cupola.engines.echo import EchoReplica
+from cupola.deployments.ports import Order
+from cupola.deployments.situation import Cohort, Phase
+from cupola.ids import ModelName, ReplicaId
 from cupola.kit.clock import SystemClock
-from cupola.kit.errors import Unavailable
+from tests.deployments.worlds import Troubled, until
 
-
-@dataclass
-class Troubled(EchoReplica):
-    """Counts its starts; fails the first few of them."""
-
-    starts: int = 0
-    failing: int = 0
-    may_start: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def start(self) -> None:
-        self.starts += 1
-        await self.may_start.wait()
-        if self.starts <= self.failing:
-            raise Unavailable("The engine ended with exit code 1.", private="/a/path")
-        await super().start()
+ORDER = Order(ReplicaId("rep_1"), "pilot-pilot-1", Cohort(Spec(ModelName("M"))), None)
 
 
 @pytest.fixture
@@ -42,85 +31,82 @@ def replica() -> Troubled:
 
 
 @pytest.fixture
-async def pool(replica: Troubled) -> AsyncIterator[Supervisor]:
-    pool = Supervisor([replica], SystemClock())
-    await pool.start()
-    yield pool
-    await pool.stop()
+async def keeper(replica: Troubled) -> AsyncIterator[Keeper]:
+    def running(_: Keeper) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
+
+    keeper = Keeper(ORDER, Surroundings(lambda _: replica, running, lambda: None, SystemClock()))
+    keeper.start()
+    yield keeper
+    await keeper.stop()
 
 
-async def test_waiters_wake_when_it_is_ready(pool: Supervisor, replica: Troubled) -> None:
-    """Who waits for a replica is woken as soon as there is one."""
-    waiting = asyncio.ensure_future(pool.wait_ready(5))
-    await asyncio.sleep(0)
-    assert (pool.state(), pool.reason()) == (EndpointState.STARTING, "The model is starting.")
+async def test_it_becomes_ready(keeper: Keeper, replica: Troubled) -> None:
+    """Not before it has started and answered."""
+    assert (Phase.STARTING, False) == (keeper.phase, keeper.is_ready)
     replica.may_start.set()
+    await until(lambda: keeper.is_ready)
 
-    assert await waiting
-    assert [replica] == list(pool.ready())
-    assert EndpointState.READY is pool.state()
-
-
-async def test_waiting_has_an_end(pool: Supervisor) -> None:
-    """Who waits in vain is told so in time."""
-    assert not await pool.wait_ready(0.01)
+    assert DeploymentState.READY is keeper.state
+    assert keeper.observe().is_ready
 
 
-async def test_dead_replica_is_out_at_once_and_back_soon(
-    pool: Supervisor, replica: Troubled
-) -> None:
+async def test_dead_replica_is_out_at_once_and_back_soon(keeper: Keeper, replica: Troubled) -> None:
     """A replica that ended is not offered again until it has started again."""
     replica.may_start.set()
-    await pool.wait_ready(5)
+    await until(lambda: keeper.is_ready)
     replica.fail()
 
-    assert list(pool.ready()) == []
-    assert await pool.wait_ready(3)
-    assert (replica.starts, replica.state) == (2, "ready")
+    assert not keeper.is_ready
+    assert not keeper.observe().is_ready
+    await until(lambda: keeper.is_ready, within=3)
+    assert 2 == replica.starts
 
 
-async def test_reason_says_how_it_ended_but_not_where(pool: Supervisor, replica: Troubled) -> None:
-    """Callers learn why there is no replica, and no path of this machine."""
+async def test_reason_says_how_it_ended_but_not_where(keeper: Keeper, replica: Troubled) -> None:
+    """Callers learn why there is no replica, and no path; who runs the platform learns it too."""
     replica.failing = 10
     replica.may_start.set()
-    await asyncio.sleep(0.02)
+    await until(lambda: keeper.phase is Phase.BACKING_OFF)
 
-    assert EndpointState.BACKING_OFF is pool.state()
-    assert "exit code 1" in pool.reason()
-    assert "/a/path" not in pool.reason()
+    assert "exit code 1" in keeper.ended
+    assert "/a/path" not in keeper.ended
+    assert "/a/path" in keeper.detail
+    assert 1 == keeper.observe().failures
 
 
-async def test_stop_ends_all_for_good() -> None:
+async def test_one_that_cannot_answer_is_not_ready(keeper: Keeper, replica: Troubled) -> None:
+    """Its process runs, but a first generation fails: that is a failed start."""
+    replica.context_length = 1
+    replica.may_start.set()
+    await until(lambda: keeper.phase is Phase.BACKING_OFF)
+
+    assert keeper.ended
+    assert "stopped" == replica.state
+
+
+async def test_stop_ends_it_for_good(keeper: Keeper, replica: Troubled) -> None:
     """After a stop nothing runs, nothing starts again, and another stop does nothing."""
-    replicas = [Troubled(), Troubled(), Troubled(failing=99)]
-    for replica in replicas:
-        replica.may_start.set()
-    pool = Supervisor(replicas, SystemClock())
-    await pool.start()
-    await pool.wait_ready(5)
-    await pool.stop()
-    starts = [replica.starts for replica in replicas]
+    replica.may_start.set()
+    await until(lambda: keeper.is_ready)
+    await keeper.stop()
+    starts = replica.starts
     await asyncio.sleep(2 * FIRST_PAUSE)
-    await pool.stop()
+    await keeper.stop()
 
-    assert starts == [replica.starts for replica in replicas]
-    assert {"stopped"} == {replica.state for replica in replicas}
-    assert EndpointState.STOPPED is pool.state()
-    assert not await pool.wait_ready(0.01)
+    assert (starts, "stopped") == (replica.starts, replica.state)
+    assert Phase.STOPPING is keeper.phase
 
 
-async def test_one_dead_replica_of_two(pool: Supervisor) -> None:
-    """As long as one replica is ready, the endpoint is."""
-    replicas = [EchoReplica(), EchoReplica()]
-    pool = Supervisor(replicas, SystemClock())
-    await pool.start()
-    await pool.wait_ready(5)
-    await asyncio.sleep(0.01)
-    replicas[0].fail()
+async def test_draining_one_is_not_started_again(keeper: Keeper, replica: Troubled) -> None:
+    """It was to end anyway."""
+    replica.may_start.set()
+    await until(lambda: keeper.is_ready)
+    keeper.drain()
+    replica.fail()
+    await asyncio.sleep(2 * FIRST_PAUSE)
 
-    assert [replicas[1]] == list(pool.ready())
-    assert EndpointState.READY is pool.state()
-    await pool.stop()
+    assert (1, Phase.DRAINING) == (replica.starts, keeper.phase)
 
 
 def test_pauses_grow_and_are_bounded() -> None:

@@ -8,16 +8,21 @@ import signal
 import stat
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import nullcontext
 from inspect import isawaitable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cupola.deployments.loop import Supervisor
+from cupola.deployments.loop import Keeper, Surroundings
+from cupola.deployments.model import Spec
+from cupola.deployments.ports import Order
+from cupola.deployments.situation import Cohort
 from cupola.engines.gguf import BadModelFile
 from cupola.engines.llamacpp.replica import LlamaCppReplica
 from cupola.engines.port import Generation, JsonOutput, Verbatim
+from cupola.ids import ModelName, ReplicaId
 from cupola.kit.clock import SystemClock
 from cupola.kit.errors import EngineFailed, TooLong, Unavailable
 from cupola.wire.canonical import Event, Failed, Finish
@@ -121,21 +126,22 @@ async def test_killed_parent_leaves_no_child(weights: Path, tmp_path: Path) -> N
 async def test_killed_engine_is_back_within_three_seconds(
     make: Callable[..., LlamaCppReplica],
 ) -> None:
-    """A supervised engine that is killed with -9 answers again soon, in a new process."""
+    """A kept engine that is killed with -9 answers again soon, in a new process."""
     replica = make()
-    pool = Supervisor([replica], SystemClock())
-    await pool.start()
-    assert await pool.wait_ready(30)
+    order = Order(ReplicaId("rep_1"), "tiny", Cohort(Spec(ModelName("tiny"))), None)
+    around = Surroundings(lambda _: replica, lambda _: nullcontext(), lambda: None, SystemClock())
+    keeper = Keeper(order, around)
+    keeper.start()
+    await wait_until(lambda: keeper.is_ready, within=30)
     first = replica.pid
     assert first
     os.kill(first, signal.SIGKILL)
-    await wait_until(lambda: not pool.ready(), within=1)
-    assert "signal 9" in await asyncio.wait_for(replica.wait_ended(), 1)
+    await wait_until(lambda: not keeper.is_ready, within=1)
 
-    assert await pool.wait_ready(3)
+    await wait_until(lambda: keeper.is_ready, within=3)
     assert first != replica.pid
     assert isinstance((await collect(replica))[-1], Finish)
-    await pool.stop()
+    await keeper.stop()
     assert not is_alive(first)
 
 
