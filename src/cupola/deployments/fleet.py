@@ -73,6 +73,8 @@ _TRIES: Final = 5
 _SHARE: Final = 4
 """So many times as long as a step took, at least, is nothing planned: requests go first. With a
 thousand endpoints a step takes some 40 ms."""
+_LONGEST_REST: Final = 0.25
+"""Seconds: a step may have waited for a slow database, and somebody may wait to be woken."""
 _CALM: Final = (DeploymentState.READY, DeploymentState.SCALED_TO_ZERO)
 """Where all are so and no replica changes, time alone changes nothing: there is nothing to plan."""
 _log = logging.getLogger(__name__)
@@ -232,7 +234,8 @@ class Fleet:
             except Exception:  # noqa: BLE001  (what runs goes on running; the next tick tries again)
                 _log.exception("The fleet could not do what is wanted; it tries again.")
                 self._calm = False
-            await asyncio.sleep(_SHARE * min(_TICK, self._ports.clock.monotonic() - began))
+            took = self._ports.clock.monotonic() - began
+            await asyncio.sleep(min(_LONGEST_REST, _SHARE * took))
 
     async def _step(self) -> None:
         now = self._ports.clock.monotonic()
@@ -418,14 +421,16 @@ class Fleet:
     def _fill_pools(self) -> None:
         by_cohort: dict[Cohort, list[Keeper]] = {}
         for keeper in self._keepers.values():
-            by_cohort.setdefault(keeper.cohort, []).append(keeper)
+            if keeper.phase not in (Phase.DRAINING, Phase.STOPPING):
+                by_cohort.setdefault(keeper.cohort, []).append(keeper)
         for line in self._wanted.lines.values():
             profile = self._supplies.find_profile(line.cohort)
             for placed in line.members:
                 cohorts = line.find_earlier(placed)
                 earlier = [keeper for each in cohorts for keeper in by_cohort.get(each, ())]
+                before = self._supplies.find_profile(cohorts[0]) if cohorts else None
                 self._pool(placed.address).fill(
-                    by_cohort.get(line.cohort, ()), earlier, line.wanted, profile
+                    by_cohort.get(line.cohort, ()), earlier, line.wanted, profile, before
                 )
         served = {each.address: self._pool(each.address).profile for each in self._wanted.placed}
         if self._changed or served != self._served:
