@@ -9,7 +9,7 @@
     models/             weights of your own; searched before the ones that come with Cupola
     weights/            weights that were fetched (catalog.layout); may be deleted
     tls/                a certificate authority of the home's own, if asked for (http.authority)
-    logs/               cupola.log, and one log per engine
+    logs/               cupola.log, and ENDPOINT-DEPLOYMENT-INSTANCE.log of each engine
     run/lock            held by the running server, so that a second one stays out
     run/server.json     the running server's process id and address, for the commands
     run/console.token   what this machine's own commands present to it (identity.console)

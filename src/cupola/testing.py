@@ -14,7 +14,13 @@ from cupola.catalog.memory import (
     MemoryWeightStore,
 )
 from cupola.control.memory import MemoryModels, MemoryPeople, MemoryReplies
-from cupola.deployments.memory import MemoryEndpoints, MemoryInstanceTypes, ToldFleet
+from cupola.deployments.memory import (
+    MemoryEndpoints,
+    MemoryInstanceTypes,
+    MemoryIntervals,
+    MemoryMemoryUse,
+    ToldFleet,
+)
 from cupola.engines.echo import EchoReplica
 from cupola.identity.memory import MemorySessions, MemoryUsers
 from cupola.keys.memory import MemoryProjectKeys, MemorySecret
@@ -32,7 +38,9 @@ __all__ = [
     "MemoryEntries",
     "MemoryHub",
     "MemoryInstanceTypes",
+    "MemoryIntervals",
     "MemoryKeySource",
+    "MemoryMemoryUse",
     "MemoryModels",
     "MemoryOwnEntries",
     "MemoryPeople",

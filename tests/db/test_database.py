@@ -60,3 +60,13 @@ async def test_changes_are_counted(database: Database):
     await _names(database)
 
     assert before + 1 == await database.count_changes()
+
+
+async def test_notes_are_not_counted(database: Database):
+    """What is noted every few seconds wakes nobody."""
+    before = await database.count_changes()
+    async with database.transaction(watched=False) as connection:
+        await connection.execute(insert(projects).values(**_ROW))
+
+    assert ["one"] == await _names(database)
+    assert before == await database.count_changes()

@@ -5,11 +5,18 @@ from dataclasses import replace
 
 import pytest
 
-from cupola.deployments.model import DeploymentState, Spec, WeightsAbsent, WeightsDownloading
+from cupola.deployments.model import (
+    DeploymentState,
+    InstanceType,
+    Spec,
+    WeightsAbsent,
+    WeightsDownloading,
+)
 from cupola.deployments.service import make_endpoint
 from cupola.ids import EndpointName
 from cupola.kit.clock import FakeClock
 from tests.deployments.worlds import (
+    GIB,
     HERE,
     MODEL,
     PILOT,
@@ -163,7 +170,25 @@ async def test_deleted_endpoint_leaves_nothing(town: Town):
         fleet.wake()
         await until(lambda: town.compute.running() == [])
 
-        assert [] == list(fleet.describe(PILOT))
+        await until(lambda: [] == list(fleet.describe(PILOT)))
+
+
+async def test_deleted_deployment_ends_what_it_began(town: Town):
+    """A reply under way is finished first; meanwhile it is said to be stopping."""
+    await town.store.add(managed())
+    async with town.running() as fleet:
+        await until_state(fleet, DeploymentState.READY)
+        [replica] = town.compute.running()
+        replica.busy = 1
+        await town.store.delete(PILOT)
+        fleet.wake()
+        await until_state(fleet, DeploymentState.STOPPING)
+        await asyncio.sleep(0.2)
+        assert [replica] == town.compute.running()
+        replica.busy = 0
+        await until(lambda: [] == list(fleet.describe(PILOT)))
+
+    assert "stopped" == replica.state
 
 
 async def test_weights_are_fetched_and_then_it_starts(town: Town):
@@ -253,19 +278,6 @@ async def test_instances_are_described(town: Town):
         assert ["pilot-blue-1", "pilot-blue-2"] == list(fleet.list_logs(PILOT))
 
 
-async def test_new_installation_offers_instance_types(town: Town):
-    """Those that fit; what an administrator has changed stays."""
-    await town.types.delete("small")
-    async with town.running():
-        offered = [each.name for each in await town.types.list()]
-    await town.types.delete("large")
-    async with town.running():
-        pass
-
-    assert ["large", "medium", "small", "xlarge"] == offered
-    assert "large" not in [each.name for each in await town.types.list()]
-
-
 async def test_upstreams_are_asked_nothing(town: Town):
     """No probe, no memory, nothing stored: they cost money, and a file defines them."""
     far = make_endpoint(PILOT, replace(serverless()).kind.UPSTREAM, MODEL, 1000)
@@ -277,3 +289,47 @@ async def test_upstreams_are_asked_nothing(town: Town):
 
         assert 1 == (await town.get()).version
         assert town.compute.made[0][0].weights is None
+
+
+async def test_another_instance_type_is_rolled_out(town: Town):
+    """New replicas with its cores take over; the bill says which type each was."""
+    await town.types.put(InstanceType("large", 4, 16 * GIB))
+    await town.store.add(managed())
+    async with town.running() as fleet:
+        await until_state(fleet, DeploymentState.READY)
+        endpoint = await town.get()
+        [old] = endpoint.deployments
+        new = replace(old, scale=replace(old.scale, instance_type="large"))
+        await town.put(fleet, replace(endpoint, deployments=(new,)))
+        await until(lambda: [4] == [o.cores for o, r in town.compute.made if r.state == "ready"])
+
+    kinds = {(each.instance_type, each.cores) for each in await town.intervals.list()}
+    assert {("small", 2), ("large", 4)} == kinds
+
+
+async def test_missing_instance_type_is_said(town: Town):
+    """And what there is instead."""
+    await town.store.add(managed())
+    await town.types.delete("small")
+    await town.types.put(InstanceType("large", 4, 16 * GIB))
+    async with town.running() as fleet:
+        await until_state(fleet, DeploymentState.FAILED)
+
+        assert "no instance type 'small' any more" in status_of(fleet).reason
+        assert "There are: large." in status_of(fleet).reason
+        await town.types.put(InstanceType("small", 1, 16 * GIB))
+        fleet.wake()
+        await until_state(fleet, DeploymentState.READY)
+
+
+async def test_without_the_database_what_runs_goes_on(town: Town):
+    """A dead replica is started again, even while nothing can be read."""
+    await town.store.add(serverless())
+    async with town.running() as fleet:
+        await until_state(fleet, DeploymentState.READY)
+        town.database_away = True
+        fleet.wake()
+        town.compute.running()[0].fail()
+        await until(lambda: town.compute.made[0][1].starts == 2)
+
+        assert await pool_of(fleet, serverless()).wait_ready(3)

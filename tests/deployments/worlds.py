@@ -1,7 +1,7 @@
 """A fleet over fakes, and what tests tell it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -126,6 +126,7 @@ class Town:
     clock: SystemClock = field(default_factory=SystemClock)
     expired: list[EndpointName] = field(default_factory=list)
     changes: int = 0
+    database_away: bool = False
 
     @asynccontextmanager
     async def running(self, pace: Pace = QUICK) -> AsyncIterator[Fleet]:
@@ -159,7 +160,7 @@ class Town:
 
     def _ports(self) -> FleetPorts:
         return FleetPorts(
-            read_wanted=self.store.list,
+            read_wanted=self._read,
             endpoints=self.store,
             instance_types=self.types,
             intervals=self.intervals,
@@ -170,6 +171,11 @@ class Town:
             expire=self._expire,
             on_change=self._count_change,
         )
+
+    async def _read(self) -> Sequence[Endpoint]:
+        if self.database_away:
+            raise OSError("The database is away.")
+        return await self.store.list()
 
     async def _expire(self, endpoint: Endpoint) -> None:
         self.expired.append(endpoint.name)

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import urllib.error
+import urllib.request
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +14,12 @@ import pytest
 
 from cupola.app.state import State, open_state
 from cupola.deployments.model import Interval, Spec
-from cupola.ids import EndpointName
+from cupola.ids import EndpointName, ModelName
 from cupola.kit.clock import SystemClock
 from cupola.settings import Settings
 from tests.deployments.worlds import MODEL, managed, serverless
 from tests.robustness.processes import children_of, command_of, is_running, wait_until
-from tests.running import cupola
+from tests.running import cupola, run_json
 
 pytestmark = pytest.mark.skipif("sys.platform != 'linux'", reason="finds processes in /proc")
 
@@ -77,3 +79,30 @@ def test_killed_server_comes_back_as_it_was(home: Path):
 
 async def _list_intervals(state: State) -> list[Interval]:
     return list(await state.stores.intervals.list())
+
+
+def test_a_model_that_is_not_here_keeps_nobody_from_starting(home: Path):
+    """The others answer; whoever calls it is told that it is unavailable, and the log says why."""
+
+    async def add(state: State) -> None:
+        spec = Spec(ModelName("Mistral-Nemo"))
+        await state.stores.endpoints.add(
+            replace(serverless(spec=spec), name=EndpointName("absent"), created=2000)
+        )
+
+    read(home, add)
+    with cupola(home) as started:
+        server = started.wait_ready()
+        shown = run_json("endpoints", "show", "absent", home=home)
+        request = urllib.request.Request(
+            f"{shown['target_uri']}/chat/completions",
+            b'{"messages": [{"role": "user", "content": "Hello"}]}',
+            {"Authorization": f"Bearer {shown['primary_key']}"},
+        )
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=10)
+        told = refused.value.read().decode()
+
+    assert server.target_uri
+    assert 503 == refused.value.code
+    assert "The model cannot be started" in told

@@ -1,6 +1,7 @@
 """The fleet of this process, over the state."""
 
 import logging
+from collections.abc import Callable
 
 from cupola.app.models import Engines, Weights, find_process
 from cupola.app.state import State
@@ -15,10 +16,14 @@ from cupola.settings import Settings, usable_cores
 _log = logging.getLogger(__name__)
 
 
-async def open_fleet(settings: Settings, state: State, clock: Clock) -> Fleet:
+async def open_fleet(
+    settings: Settings, state: State, clock: Clock, on_change: Callable[[], None]
+) -> Fleet:
     """Replicas of this machine for the state's endpoints; nothing runs before it is started.
 
-    `state.changes` is called when the profile of a deployment becomes known.
+    Args:
+        on_change: Called in the very moment in which other replicas take over, or a profile
+            becomes known.
     """
     compute = LocalCompute(Engines(settings, state), find_process, usable_cores())
     await state.instance_types.ensure_first(suggest_instance_types(compute.read_machine()))
@@ -38,7 +43,7 @@ async def open_fleet(settings: Settings, state: State, clock: Clock) -> Fleet:
         compute=compute,
         clock=clock,
         expire=expire,
-        on_change=state.changes,
+        on_change=on_change,
     )
     pace = Pace(
         ready_within=settings.rollout_timeout,

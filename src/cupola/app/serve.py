@@ -17,13 +17,14 @@ from cupola.app.greeting import Greeting, Listeners
 from cupola.app.management import Front, Late
 from cupola.app.people import open_identity
 from cupola.app.plane import make_publisher, make_verifier
-from cupola.app.state import FIRST_ENDPOINT, FIRST_MODEL, State, open_state
+from cupola.app.state import FIRST_ENDPOINT, FIRST_MODEL, Signal, State, open_state
 from cupola.db.watch import Watch
 from cupola.deployments.fleet import Fleet
 from cupola.gateway.app import Gateway
 from cupola.gateway.compatibility import Compatibility
 from cupola.gateway.directory import Directory
 from cupola.gateway.limits import Limits
+from cupola.gateway.publish import Publisher
 from cupola.home import Home, RunningServer
 from cupola.http.server import Application, Server, ServerTls, listen, url_of
 from cupola.identity.mapping import read_identity
@@ -70,8 +71,11 @@ async def serve(
         await state.endpoints.ensure_first(FIRST_ENDPOINT, FIRST_MODEL)
         identity = stack.enter_context(open_identity(settings, state, clock))
         policy, directory = read_policy(home.identity), Directory()
-        fleet = await open_fleet(settings, state, clock)
-        watch = _connect(state, fleet, directory, policy)
+        on_change = Signal()
+        fleet = await open_fleet(settings, state, clock, on_change)
+        publisher = make_publisher(directory, state, fleet, policy)
+        on_change.listeners.append(publisher.republish)
+        watch = _watch(state, fleet, publisher)
         await fleet.prepare()
         await watch.tell()
         front = Front(
@@ -93,12 +97,11 @@ async def serve(
         _log.info("Cupola stops.")
 
 
-def _connect(state: State, fleet: Fleet, directory: Directory, policy: Policy) -> Watch:
+def _watch(state: State, fleet: Fleet, publisher: Publisher) -> Watch:
     """Whoever changes something tells both the fleet and the gateway, in this process or another.
 
     This process's own changes come twice: at once, and as a change of the database.
     """
-    publisher = make_publisher(directory, state, fleet, policy)
 
     async def tell() -> None:
         fleet.wake()

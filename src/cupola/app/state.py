@@ -35,8 +35,8 @@ FIRST_ENDPOINT = EndpointName("pilot")
 FIRST_MODEL = ModelName("Cupola-Pilot")
 
 
-class Changes:
-    """Who is told that this process changed something; said before anybody listens."""
+class Signal:
+    """Calls whoever listens; handed out before anybody does."""
 
     def __init__(self) -> None:
         self.listeners: list[Callable[[], None]] = []
@@ -78,7 +78,7 @@ class State:
     audit: Audit
     upstreams: Mapping[EndpointName, Upstream]
     """What stands behind the endpoints of that kind."""
-    changes: Changes
+    changes: Signal
     """Called after each change of endpoints."""
 
 
@@ -125,7 +125,7 @@ def _join(
     keys = Keyring(SecretFile(home.secret))
     audit = Audit(SqlAudit(database), database, clock)
     projects = Projects(stores.projects, audit, clock)
-    changes = Changes()
+    changes = Signal()
     return State(
         home=home,
         database=database,

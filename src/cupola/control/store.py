@@ -24,7 +24,7 @@ class SqlReplies:
 
     async def add(self, reply: Reply) -> None:
         try:
-            async with self._database.transaction() as connection:
+            async with self._database.transaction(watched=False) as connection:
                 await connection.execute(insert(replies).values(**write_row(reply)))
         except IntegrityError as error:
             raise Conflict(
@@ -32,5 +32,5 @@ class SqlReplies:
             ) from error
 
     async def sweep(self, before: int) -> None:
-        async with self._database.transaction() as connection:
+        async with self._database.transaction(watched=False) as connection:
             await connection.execute(delete(replies).where(replies.c.created < before))

@@ -33,11 +33,14 @@ class Database:
         self._current: ContextVar[AsyncConnection | None] = ContextVar("transaction", default=None)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+    async def transaction(self, *, watched: bool = True) -> AsyncIterator[AsyncConnection]:
         """One unit of work: committed when the outermost block ends well, else rolled back.
 
         It is meant for changes: these are made one after the other, on SQLite because it has one
         writer, on PostgreSQL because they count up the same row.
+
+        Args:
+            watched: False: a note that nobody waits for (`db.watch`), like "still running".
         """
         current = self._current.get()
         if current is not None:
@@ -46,8 +49,8 @@ class Database:
         async with self._connect(**{WRITES: True}) as connection:
             token = self._current.set(connection)
             try:
-                # First, not last: whoever waits for another's change then sees all of it.
-                await connection.execute(update(changes).values(number=changes.c.number + 1))
+                if watched:  # first, not last: who waits for another's change then sees all of it
+                    await connection.execute(update(changes).values(number=changes.c.number + 1))
                 yield connection
             finally:
                 self._current.reset(token)

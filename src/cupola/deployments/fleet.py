@@ -11,10 +11,9 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, Final, TypeAlias, assert_never
+from typing import Any, Final, assert_never
 
-from cupola.deployments.fit import Machine, Need, reckon
+from cupola.deployments.fit import Machine
 from cupola.deployments.ledger import Known, Ledger
 from cupola.deployments.loop import Keeper, Surroundings
 from cupola.deployments.model import (
@@ -24,10 +23,6 @@ from cupola.deployments.model import (
     Endpoint,
     InstanceStatus,
     InstanceType,
-    WeightsAbsent,
-    WeightsFailed,
-    WeightsReady,
-    WeightsState,
 )
 from cupola.deployments.plan import Plan, make_plan
 from cupola.deployments.pool import DeploymentPool
@@ -38,7 +33,6 @@ from cupola.deployments.ports import (
     IntervalStore,
     MemoryUseStore,
     Order,
-    Survey,
     WeightsSource,
 )
 from cupola.deployments.rollout import apply_ruling
@@ -57,13 +51,13 @@ from cupola.deployments.situation import (
     Situation,
     Start,
     Stop,
-    Supply,
     place,
 )
+from cupola.deployments.supplies import Supplies
 from cupola.engines.port import Profile
-from cupola.ids import DeploymentName, EndpointName, ModelName, ReplicaId, new_id
+from cupola.ids import DeploymentName, EndpointName, ReplicaId, new_id
 from cupola.kit.clock import Clock
-from cupola.kit.errors import CupolaError, Stale
+from cupola.kit.errors import Stale
 from cupola.kit.tasks import cancel, supervise
 
 _TICK: Final = 1.0
@@ -76,21 +70,14 @@ _WARNINGS: Final = ((3600, "an hour"), (24 * 3600, "a day"))
 _TRIES: Final = 5
 """To store a ruling, against others who change the endpoint at the same time."""
 
-_REFUSED: Final = 60.0
-"""Seconds after which weights that did not come are asked for again."""
 _SHARE: Final = 4
 """So many times as long as a step took, at least, is nothing planned: requests go first. With a
 thousand endpoints a step takes some 40 ms."""
+_LONGEST_REST: Final = 0.25
+"""Seconds: a step may have waited for a slow database, and somebody may wait to be woken."""
 _CALM: Final = (DeploymentState.READY, DeploymentState.SCALED_TO_ZERO)
 """Where all are so and no replica changes, time alone changes nothing: there is nothing to plan."""
-_UPSTREAM: Final = WeightsReady(Path(), "")
-"""What an upstream has in place of weights."""
-
 _log = logging.getLogger(__name__)
-
-
-_Parameters: TypeAlias = tuple[ModelName, str | None]
-"""Model and quantisation: what is fetched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +97,6 @@ class FleetPorts:
     """Deletes an endpoint whose time on the shared quota is over, and says so in the audit log."""
     on_change: Callable[[], None] = lambda: None
     """Endpoints have changed, or the profile of a deployment: the gateway must know."""
-
-
-@dataclass
-class _Looked:
-    """What is known of a cohort's model file; replaced when the file is another one."""
-
-    weights: WeightsState
-    survey: Survey | None = None
-    need: Need | None = None
-    fault: str = ""
 
 
 @dataclass
@@ -147,7 +124,6 @@ class Fleet:
         self._wanted = _Wanted()
         self._keepers: dict[ReplicaId, Keeper] = {}
         self._pools: dict[Address, DeploymentPool] = {}
-        self._looked: dict[Cohort, _Looked] = {}
         self._trends: dict[Cohort, Trend] = {}
         self._warned: dict[EndpointName, int] = {}
         self._served: dict[Address, Profile | None] = {}
@@ -155,12 +131,12 @@ class Fleet:
         self._blind = False
         self._calm = False
         self._demand: Mapping[Cohort, int] = {}
-        self._seen: Mapping[Cohort, _Looked] = {}
-        self._fetching: set[_Parameters] = set()
-        self._refused: dict[_Parameters, tuple[str, float]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._event = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
+        self._supplies = Supplies(
+            ports.weights, ports.compute, ports.memory_use, ports.clock, self._event.set
+        )
         self._ledger = Ledger(
             ports.intervals, ports.memory_use, ports.compute, ports.clock, self._look_up
         )
@@ -173,9 +149,8 @@ class Fleet:
         finds profiles; nothing is started."""
         await self._ledger.begin()
         await self._read_wanted()
-        self._watch_weights()
-        while self._tasks:
-            await asyncio.wait(list(self._tasks))
+        self._supplies.watch(self._wanted.cohorts, ())
+        await self._supplies.settle()
         plan = make_plan(self._observe(self._ports.clock.monotonic()))
         self._tell(plan)
         self._take_in(plan)
@@ -195,6 +170,7 @@ class Fleet:
         if self._loop is not None:
             await cancel(self._loop)
             self._loop = None
+        await self._supplies.stop()
         for task in list(self._tasks):
             await cancel(task)
         await asyncio.gather(*[keeper.stop() for keeper in self._keepers.values()])
@@ -221,15 +197,17 @@ class Fleet:
         return self._pool(Address(endpoint, deployment))
 
     def describe(self, endpoint: EndpointName) -> Sequence[DeploymentStatus]:
-        """What is, deployment by deployment; none of an endpoint that the fleet does not know."""
+        """What is, deployment by deployment, those included that are gone and still end; none of
+        an endpoint that the fleet does not know."""
         found = []
         for placed in self._wanted.placed:
             if placed.address.endpoint != endpoint:
                 continue
             status = self._pool(placed.address).status
             if status is not None:
-                found.append(replace(status, instances=self._describe_instances(placed)))
-        return found
+                instances = [self._describe_instance(each) for each in self._keepers_of(placed)]
+                found.append(replace(status, instances=tuple(instances)))
+        return [*found, *self._describe_ending(endpoint)]
 
     def list_logs(
         self, endpoint: EndpointName, deployment: DeploymentName | None = None
@@ -259,20 +237,21 @@ class Fleet:
             except Exception:  # noqa: BLE001  (what runs goes on running; the next tick tries again)
                 _log.exception("The fleet could not do what is wanted; it tries again.")
                 self._calm = False
-            await asyncio.sleep(_SHARE * min(_TICK, self._ports.clock.monotonic() - began))
+            took = self._ports.clock.monotonic() - began
+            await asyncio.sleep(min(_LONGEST_REST, _SHARE * took))
 
     async def _step(self) -> None:
         now = self._ports.clock.monotonic()
         if self._wanted.stale or now - self._wanted.read >= _REREAD:
             await self._try_to_read()
-        self._watch_weights()
+        running = {keeper.cohort for keeper in self._keepers.values()}
+        self._calm &= not self._supplies.watch(self._wanted.cohorts, running)
         self._follow_load(now)
-        demand = {cohort: trend.wanted for cohort, trend in self._trends.items()}
-        if self._calm and demand == self._demand and self._looked == self._seen:
-            await self._expire()
-            return
-        self._demand, self._seen = demand, dict(self._looked)
-        plan = make_plan(self._observe(now))
+        if not self._calm:
+            await self._carry_out(make_plan(self._observe(now)))
+        await self._expire()
+
+    async def _carry_out(self, plan: Plan) -> None:
         for action in plan.actions:
             if not isinstance(action, Settle | Return):
                 self._act(action)
@@ -285,7 +264,6 @@ class Fleet:
         self._calm &= all(
             each.state in _CALM and each.ready >= each.wanted for each in plan.statuses.values()
         )
-        await self._expire()
 
     def _take_in(self, plan: Plan) -> None:
         self._wanted.lines = plan.lines
@@ -338,10 +316,7 @@ class Fleet:
         return Situation(
             placed=self._wanted.placed,
             replicas=[keeper.observe() for keeper in self._keepers.values()],
-            supplies={
-                cohort: Supply(looked.weights, looked.need, looked.fault)
-                for cohort, looked in self._looked.items()
-            },
+            supplies=self._supplies.tell(),
             machine=self._ports.compute.read_machine(),
             types=self._wanted.types,
             now=now,
@@ -361,21 +336,17 @@ class Fleet:
                 keeper.phase = Phase.STOPPING
                 self._spawn(self._end(keeper), f"stop {keeper.order.name}")
             case Ensure(cohort=cohort):
-                key = (cohort.spec.model, cohort.spec.quantisation)
-                if key not in self._fetching:
-                    self._fetching.add(key)
-                    self._spawn(self._fetch(cohort), f"fetch {cohort.spec.model}")
+                self._supplies.fetch(cohort)
             case _:
                 assert_never(action)
 
     def _start(self, cohort: Cohort) -> None:
-        weights = self._looked[cohort].weights if cohort in self._looked else None
         kind = self._wanted.types.get(cohort.instance_type or "")
         order = Order(
             id=ReplicaId(new_id("rep")),
             name=self._name(cohort),
             cohort=cohort,
-            weights=_find_path(cohort, weights),
+            weights=self._supplies.find_path(cohort),
             cores=kind.cores if kind else None,
         )
         keeper = Keeper(order, self._around)
@@ -398,18 +369,6 @@ class Fleet:
         self._keepers.pop(keeper.id, None)
         self._event.set()
 
-    async def _fetch(self, cohort: Cohort) -> None:
-        spec = cohort.spec
-        try:
-            await self._ports.weights.ensure(spec.model, spec.quantisation)
-        except CupolaError as error:
-            _log.error("The weights of %s did not come. %s", spec.model, error)
-            until = self._ports.clock.monotonic() + _REFUSED
-            self._refused[spec.model, spec.quantisation] = error.public, until
-        finally:
-            self._fetching.discard((spec.model, spec.quantisation))
-            self._event.set()
-
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = supervise(work, name=name)
         self._tasks.add(task)
@@ -420,66 +379,13 @@ class Fleet:
             pool.notify()
         self._event.set()
 
-    # -- what is known of models
-
-    def _watch_weights(self) -> None:
-        """Whose weights have come, gone or changed is looked at; what nobody wants is forgotten."""
-        wanted = self._wanted.cohorts
-        for cohort in [each for each in self._looked if each not in wanted]:
-            if not any(keeper.cohort == cohort for keeper in self._keepers.values()):
-                del self._looked[cohort]
-        states: dict[_Parameters, WeightsState] = {}
-        for cohort in wanted:
-            key = (cohort.spec.model, cohort.spec.quantisation)
-            if not cohort.upstream and key not in states:
-                states[key] = self._find_weights(key)
-            self._look(cohort, _UPSTREAM if cohort.upstream else states[key])
-
-    def _find_weights(self, key: _Parameters) -> WeightsState:
-        state = self._ports.weights.state(*key)
-        reason, until = self._refused.get(key, ("", 0.0))
-        if isinstance(state, WeightsAbsent) and self._ports.clock.monotonic() < until:
-            return WeightsFailed(reason)
-        return state
-
-    def _look(self, cohort: Cohort, state: WeightsState) -> None:
-        known = self._looked.get(cohort)
-        if known is None or known.weights != state:
-            self._looked[cohort] = looked = _Looked(state)
-            if isinstance(state, WeightsReady):
-                self._spawn(self._survey(cohort, looked), f"look into {cohort.spec.model}")
-
-    async def _survey(self, cohort: Cohort, looked: _Looked) -> None:
-        path = _find_path(cohort, looked.weights)
-        try:
-            looked.survey = await asyncio.to_thread(self._ports.compute.survey, cohort, path)
-        except CupolaError as error:
-            _log.error("%s cannot be served. %s", cohort.spec.model, error)
-            looked.fault = f"{error.public} Put a whole file in its place, or deploy another model."
-        else:
-            looked.need = await self._reckon(cohort, looked.survey, str(path or ""))
-        self._event.set()
-
-    async def _reckon(self, cohort: Cohort, survey: Survey, path: str) -> Need:
-        if cohort.upstream:
-            return Need()
-        measured = await self._ports.memory_use.find(
-            cohort.spec.model,
-            self._look_up(cohort).quantisation,
-            survey.slots,
-            survey.profile.context_length,
-        )
-        return reckon(survey.size, path, survey.cache, measured, survey.smaller)
-
     def _look_up(self, cohort: Cohort) -> Known:
-        looked = self._looked.get(cohort)
-        weights = looked.weights if looked else None
         owners = [each for each in self._wanted.placed if each.address == cohort.owner]
         return Known(
             placed=owners[0] if owners else None,
             instance_type=self._wanted.types.get(cohort.instance_type or ""),
-            survey=looked.survey if looked else None,
-            quantisation=weights.quantisation if isinstance(weights, WeightsReady) else "",
+            survey=self._supplies.find_survey(cohort),
+            quantisation=self._supplies.find_quantisation(cohort),
         )
 
     # -- load
@@ -500,10 +406,13 @@ class Fleet:
             )
             for cohort, load in loads.items()
         }  # fmt: skip
+        demand = {cohort: trend.wanted for cohort, trend in self._trends.items()}
+        self._calm &= demand == self._demand
+        self._demand = demand
 
     def _count_slots(self, cohort: Cohort) -> int:
-        looked = self._looked.get(cohort)
-        return looked.survey.slots if looked and looked.survey else 1
+        survey = self._supplies.find_survey(cohort)
+        return survey.slots if survey else 1
 
     # -- what others see
 
@@ -515,23 +424,42 @@ class Fleet:
     def _fill_pools(self) -> None:
         by_cohort: dict[Cohort, list[Keeper]] = {}
         for keeper in self._keepers.values():
-            by_cohort.setdefault(keeper.cohort, []).append(keeper)
+            if keeper.phase not in (Phase.DRAINING, Phase.STOPPING):
+                by_cohort.setdefault(keeper.cohort, []).append(keeper)
         for line in self._wanted.lines.values():
-            looked = self._looked.get(line.cohort)
-            profile = looked.survey.profile if looked and looked.survey else None
+            profile = self._supplies.find_profile(line.cohort)
             for placed in line.members:
                 cohorts = line.find_earlier(placed)
                 earlier = [keeper for each in cohorts for keeper in by_cohort.get(each, ())]
+                before = self._supplies.find_profile(cohorts[0]) if cohorts else None
                 self._pool(placed.address).fill(
-                    by_cohort.get(line.cohort, ()), earlier, line.wanted, profile
+                    by_cohort.get(line.cohort, ()), earlier, line.wanted, profile, before
                 )
         served = {each.address: self._pool(each.address).profile for each in self._wanted.placed}
         if self._changed or served != self._served:
             self._changed, self._served = False, served
             self._ports.on_change()
 
-    def _describe_instances(self, placed: Placed) -> tuple[InstanceStatus, ...]:
-        return tuple(self._describe_instance(each) for each in self._keepers_of(placed))
+    def _describe_ending(self, endpoint: EndpointName) -> list[DeploymentStatus]:
+        there = {each.address for each in self._wanted.placed}
+        ending: dict[Address, list[InstanceStatus]] = {}
+        for keeper in self._keepers.values():
+            owner = keeper.cohort.owner
+            if owner is not None and owner.endpoint == endpoint and owner not in there:
+                ending.setdefault(owner, []).append(self._describe_instance(keeper))
+        return [
+            DeploymentStatus(
+                deployment=address.deployment,
+                state=DeploymentState.STOPPING,
+                reason="It is deleted; what is under way in it may end first. Wait.",
+                progress=None,
+                ready=0,
+                wanted=0,
+                revision=0,
+                instances=tuple(instances),
+            )
+            for address, instances in ending.items()
+        ]
 
     def _describe_instance(self, keeper: Keeper) -> InstanceStatus:
         compute, running = self._ports.compute, keeper.replica
@@ -593,13 +521,6 @@ class Fleet:
         if not left:
             return status
         return replace(status, reason=f"{status.reason} {_warn(left)}".strip())
-
-
-def _find_path(cohort: Cohort, weights: WeightsState | None) -> Path | None:
-    """The weights' file; None: there is none, as of an upstream."""
-    if cohort.upstream or not isinstance(weights, WeightsReady):
-        return None
-    return weights.path
 
 
 def _find_warning(endpoint: Endpoint, now: float) -> int:

@@ -32,8 +32,7 @@ class DeploymentPool:
         self._on_demand = on_demand
         self._waiters: set[asyncio.Future[None]] = set()
         self._current: Sequence[Keeper] = ()
-        self._earlier: Sequence[Keeper] = ()
-        self._wanted = 0
+        self._answering: Sequence[Keeper] = ()
         self._profile: Profile | None = None
         self.status: DeploymentStatus | None = None
         """As of the last plan; None: there was none yet, or it is stopped for good."""
@@ -45,17 +44,8 @@ class DeploymentPool:
 
     @property
     def profile(self) -> Profile | None:
-        """Of what answers now; None: not known before the weights are here.
-
-        While two specs answer, the shorter context holds.
-        """
-        if self._profile is None or self._answers_with_current():
-            return self._profile
-        earlier = [each.replica.profile for each in self._earlier if each.replica is not None]
-        if not earlier or not _alike(earlier[0], self._profile):
-            return earlier[0] if earlier else self._profile
-        shortest = min(each.context_length for each in (*earlier, self._profile))
-        return replace(self._profile, context_length=shortest)
+        """Of what answers now; None: not known before the weights are here."""
+        return self._profile
 
     def fill(
         self,
@@ -63,23 +53,29 @@ class DeploymentPool:
         earlier: Sequence[Keeper],
         wanted: int,
         profile: Profile | None,
+        earlier_profile: Profile | None = None,
     ) -> None:
-        """What a plan found: replicas of the spec that is wanted, and of earlier ones."""
-        self._current, self._earlier = current, earlier
-        self._wanted, self._profile = wanted, profile
+        """What a plan found: replicas of the spec that is wanted, and of earlier ones.
+
+        Which of them answer is decided here and holds until the next plan, so that whoever fills
+        pools can tell the gateway of the new profile in the same moment.
+        """
+        self._current = current
+        new = len(_ready(current))
+        if not earlier or earlier_profile is None:
+            self._answering, self._profile = current, profile
+        elif profile is None or _alike(earlier_profile, profile):
+            self._answering = [*current, *earlier]
+            self._profile = _shorten(earlier_profile, profile)
+        elif new and (2 * new >= wanted or not _ready(earlier)):
+            self._answering, self._profile = current, profile
+        else:
+            self._answering, self._profile = earlier, earlier_profile
         self.notify()
 
     def ready(self) -> Sequence[Replica]:
-        """Replicas that can answer now."""
-        current = _ready(self._current)
-        if not self._earlier:
-            return current
-        earlier = _ready(self._earlier)
-        if not (current and earlier):
-            return current or earlier
-        if _alike(current[0].profile, earlier[0].profile):
-            return [*current, *earlier]
-        return current if 2 * len(current) >= self._wanted else earlier
+        """Replicas that can answer now; asked of each, so a dead one is out at once."""
+        return _ready(self._answering)
 
     async def wait_ready(self, timeout: float) -> bool:
         """Wait until a replica is ready, at most `timeout` seconds; whether one is."""
@@ -111,9 +107,6 @@ class DeploymentPool:
                 if not waiter.done():
                     waiter.set_result(None)
 
-    def _answers_with_current(self) -> bool:
-        return not any(each.is_ready for each in self._earlier)
-
 
 def _ready(keepers: Sequence[Keeper]) -> list[Replica]:
     return [each.replica for each in keepers if each.is_ready and each.replica is not None]
@@ -122,3 +115,10 @@ def _ready(keepers: Sequence[Keeper]) -> list[Replica]:
 def _alike(one: Profile, other: Profile) -> bool:
     """Whether a prompt made for one suits the other."""
     return one is other or replace(one, context_length=other.context_length) == other
+
+
+def _shorten(one: Profile, other: Profile | None) -> Profile:
+    """Of two that are alike, with the context that both hold."""
+    if other is None or one.context_length <= other.context_length:
+        return one
+    return other

@@ -94,7 +94,7 @@ class SqlIntervals:
         self._database = database
 
     async def open(self, interval: Interval) -> None:
-        async with self._database.transaction() as connection:
+        async with self._database.transaction(watched=False) as connection:
             await connection.execute(insert(intervals).values(**write_row(interval)))
 
     async def touch(self, ids: Sequence[str], now: int) -> None:
@@ -103,7 +103,7 @@ class SqlIntervals:
             .where(intervals.c.id.in_(ids), intervals.c.ended.is_(None))
             .values(seen=now)
         )
-        async with self._database.transaction() as connection:
+        async with self._database.transaction(watched=False) as connection:
             await connection.execute(change)
 
     async def close(self, interval: str, now: int) -> None:
@@ -112,12 +112,12 @@ class SqlIntervals:
             .where(intervals.c.id == interval, intervals.c.ended.is_(None))
             .values(seen=now, ended=now)
         )
-        async with self._database.transaction() as connection:
+        async with self._database.transaction(watched=False) as connection:
             await connection.execute(change)
 
     async def close_lost(self) -> None:
         change = update(intervals).where(intervals.c.ended.is_(None)).values(ended=intervals.c.seen)
-        async with self._database.transaction() as connection:
+        async with self._database.transaction(watched=False) as connection:
             await connection.execute(change)
 
     async def list(self, project: ProjectName | None = None) -> Sequence[Interval]:
@@ -140,7 +140,7 @@ class SqlMemoryUse:
         key = {"model": model, "quantisation": quantisation, "slots": slots, "context": context}
         same = [memory_use.c[name] == value for name, value in key.items()]
         raise_it = update(memory_use).where(*same, memory_use.c.memory < memory)
-        async with self._database.transaction() as connection:
+        async with self._database.transaction(watched=False) as connection:
             known = select(func.count()).select_from(memory_use).where(*same)
             if (await connection.execute(known)).scalar_one():
                 await connection.execute(raise_it.values(memory=memory))
