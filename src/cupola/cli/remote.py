@@ -58,13 +58,11 @@ def open_client(target: Target, settings: ClientSettings) -> "Iterator[Cupola]":
             target.token,
             project=settings.project,
             timeout=settings.timeout,
-            verify=settings.ca_file or target.certificate or True,
+            verify=_check_file(settings.ca_file or target.certificate) or True,
         ) as client:
             yield client
     except sdk.CupolaError as error:
         raise explain(error) from error
-    except OSError as error:
-        raise Failed(f"{error.strerror}: {error.filename}") from error
 
 
 def is_anywhere(server: str | None, home: Path | None) -> bool:
@@ -78,6 +76,11 @@ def is_anywhere(server: str | None, home: Path | None) -> bool:
         return True
     local = find_local(settings, home)
     return local is not None and local.token is not None
+
+
+def is_elsewhere(server: str | None, home: Path | None) -> bool:
+    """Whether another machine's server was named or signed in to."""
+    return find_remote(load_client_settings(server=server), home) is not None
 
 
 def find_target(settings: ClientSettings, home: Path | None) -> Target:
@@ -121,6 +124,13 @@ def find_local(settings: ClientSettings, home: Path | None) -> Target | None:
         settings.token or _read_console_token(place),
         str(authority) if authority.exists() else None,
     )
+
+
+def _check_file(certificate: str | None) -> str | None:
+    """Raises: Failed, if it cannot be read."""
+    if certificate is not None and not Path(certificate).is_file():
+        raise Failed(f"There is no file {certificate} with the certificate of the server.")
+    return certificate
 
 
 def _read_console_token(home: "Home") -> str | None:

@@ -78,7 +78,7 @@ def _check_events(source: str) -> None:
         line = event.start_mark.line + 1 if event.start_mark else 1
         if isinstance(event, yaml.AliasEvent):
             raise Malformed(f"Line {line}: aliases (*{event.anchor}) are not taken; write it out.")
-        if getattr(event, "tag", None) is not None:
+        if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag:
             raise Malformed(f"Line {line}: tags ({event.tag}) are not taken; write plain values.")
         if isinstance(event, yaml.ScalarEvent) and _STRANGE.search(event.value):
             raise Malformed(f"Line {line}: it has a character that is no text.")
