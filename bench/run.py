@@ -6,6 +6,7 @@
 2. *Tokens a second of an engine* on a core of its own at 1, 8 and 32 concurrent streams, through
    Cupola and from the engine's own socket, in turn: the included model, of whose tokens one takes
    half a millisecond, and a random one ten times its size, still a hundredth of what people deploy.
+3. *The management API's lists* with 1,000 endpoints in 100 projects (`bench.control`).
 
 Prints a table and keeps the figures, with the machine named, in `bench/results/`.
 """
@@ -28,6 +29,7 @@ from typing import Any
 
 import uvloop
 
+from bench.control import ROUNDS, measure_control
 from bench.load import Figures, Target, measure, post
 from cupola import __version__
 from cupola.engines.gguf import read_header
@@ -71,6 +73,7 @@ def main() -> None:
     results["gateway"] = uvloop.run(measure_gateway(options))
     results["included model"] = uvloop.run(measure_engine(options, None))
     results["random model"] = uvloop.run(measure_engine(options, LARGER))
+    results["management API"] = uvloop.run(measure_control(20 if quick else ROUNDS))
     print(report(results))
     if not quick:
         keep(results)
@@ -285,6 +288,8 @@ def report(results: dict[str, Any]) -> str:
         lines.append("| --- | ---: | ---: | --- |")
         for name, row in results[model].items():
             lines.append(f"| {name} | " + " | ".join(str(value) for value in row.values()) + " |")
+    lines += ["", "| management API | |", "| --- | ---: |"]
+    lines += [f"| {name} | {value} |" for name, value in results["management API"].items()]
     return "\n".join(lines)
 
 

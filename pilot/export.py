@@ -35,6 +35,8 @@ _LAYER_NAMES = {
     "down": ("ffn_down", "mlp.down_proj"),
 }
 """What a layer's weight is called in a GGUF and in a Hugging Face file."""
+_SPACE = "\u2581"
+"""Stands for a space in tokens."""
 
 
 def interleaved(weight: Tensor, heads: int) -> Tensor:
@@ -160,8 +162,35 @@ def write_hugging_face(
 
 def _tokenizer_json(tokenizer: Tokenizer) -> dict[str, object]:
     """The vocabulary for `tokenizers`, which cuts overlapping fixed pieces from the left."""
+    return {
+        "version": "1.0",
+        "added_tokens": _added_tokens(tokenizer),
+        "normalizer": {"type": "Replace", "pattern": {"String": " "}, "content": _SPACE},
+        "pre_tokenizer": None,
+        "post_processor": None,
+        "decoder": {
+            "type": "Sequence",
+            "decoders": [
+                {"type": "Replace", "pattern": {"String": _SPACE}, "content": " "},
+                {"type": "ByteFallback"},
+                {"type": "Fuse"},
+            ],
+        },
+        "model": {
+            "type": "BPE",
+            "unk_token": "<unk>",
+            "fuse_unk": True,
+            "byte_fallback": True,
+            "vocab": tokenizer.ids,
+            "merges": _merges(tokenizer),
+        },
+    }
+
+
+def _added_tokens(tokenizer: Tokenizer) -> list[dict[str, object]]:
+    """The pieces that are never made of others."""
     fixed = (Kind.UNKNOWN, Kind.CONTROL, Kind.USER_DEFINED)
-    added = [
+    return [
         {
             "id": i,
             "content": token,
@@ -174,41 +203,19 @@ def _tokenizer_json(tokenizer: Tokenizer) -> dict[str, object]:
         for i, (token, kind) in enumerate(zip(tokenizer.tokens, tokenizer.kinds, strict=True))
         if kind in fixed
     ]
-    normal = [
-        token
-        for token, kind in zip(tokenizer.tokens, tokenizer.kinds, strict=True)
-        if kind == Kind.NORMAL
-    ]
+
+
+def _merges(tokenizer: Tokenizer) -> list[list[str]]:
+    """Every way to make a token of two others, in the order of the tokens."""
+    kinds = zip(tokenizer.tokens, tokenizer.kinds, strict=True)
+    normal = [token for token, kind in kinds if kind == Kind.NORMAL]
     known = set(normal)
-    merges = [
+    return [
         [token[:cut], token[cut:]]
         for token in normal
         for cut in range(1, len(token))
         if token[:cut] in known and token[cut:] in known
     ]
-    return {
-        "version": "1.0",
-        "added_tokens": added,
-        "normalizer": {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"},
-        "pre_tokenizer": None,
-        "post_processor": None,
-        "decoder": {
-            "type": "Sequence",
-            "decoders": [
-                {"type": "Replace", "pattern": {"String": "\u2581"}, "content": " "},
-                {"type": "ByteFallback"},
-                {"type": "Fuse"},
-            ],
-        },
-        "model": {
-            "type": "BPE",
-            "unk_token": "<unk>",
-            "fuse_unk": True,
-            "byte_fallback": True,
-            "vocab": tokenizer.ids,
-            "merges": merges,
-        },
-    }
 
 
 def main() -> None:

@@ -23,6 +23,8 @@ PROMPTING = """
 
 *Trained for* is what the publisher says; what an endpoint takes depends on its engine, too.
 The tool syntax `plain-json` is Cupola's own way to tell a model of tools that was trained without.
+Models of `llama-json` with the template `llama-3.1` know three functions by heart: a tool named `brave_search` or `wolfram_alpha` whose one argument is the string `query`, or `code_interpreter` whose one argument is any string without limits, is told of by its name alone, and may be called in the form that the model was trained on; what the client gets is the same as of any call.
+A tool of such a name that takes something else is told of and called as all others are.
 Without `system`, system text becomes part of the user's.
 A chat template of Cupola's is used only if the model file has none.
 

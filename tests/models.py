@@ -19,6 +19,16 @@ CONTROL_TOKENS = (
     "[/TOOL_RESULTS]",
 )
 BOS, EOS, TOOL_CALLS = 1, 2, 5
+LLAMA_TOKENS = (
+    "<|begin_of_text|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|python_tag|>",
+    "<|start_header_id|>",
+    "<|end_header_id|>",
+)
+MESSAGE_END, PYTHON_TAG = 3, 4
+"""As ids, behind `<|end_of_text|>`."""
 TEMPLATE = "{{ bos_token }}[INST] {{ messages[-1]['content'] }}[/INST]"
 
 _SPACE = "\u2581"
@@ -42,18 +52,25 @@ def build_tiny_model(
     *,
     add_space_prefix: bool = False,
     tool_calls: bool = True,
+    llama: bool = False,
+    template: str = TEMPLATE,
     shape: Shape | None = None,
 ) -> Path:
     """Write a random llama-architecture model with Mistral's v3 control tokens to `path`.
 
     Args:
         tool_calls: False: without the token that opens calls, as in models before v3.
+        llama: With Llama 3.1's kind of vocabulary and control tokens instead.
     """
     shape = shape or Shape()
     writer = gguf.GGUFWriter(path, "llama")
     _add_sizes(writer, shape)
-    _add_vocabulary(writer, shape.vocabulary, tool_calls=tool_calls)
-    writer.add_add_space_prefix(add_space_prefix)
+    if llama:
+        _add_byte_level_vocabulary(writer, shape.vocabulary)
+    else:
+        _add_vocabulary(writer, shape.vocabulary, tool_calls=tool_calls)
+        writer.add_add_space_prefix(add_space_prefix)
+    writer.add_chat_template(template)
     _add_tensors(writer, shape)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
@@ -95,7 +112,31 @@ def _add_vocabulary(writer: gguf.GGUFWriter, size: int, *, tool_calls: bool) -> 
     writer.add_eos_token_id(EOS)
     writer.add_unk_token_id(0)
     writer.add_add_bos_token(True)
-    writer.add_chat_template(TEMPLATE)
+
+
+def _add_byte_level_vocabulary(writer: gguf.GGUFWriter, size: int) -> None:
+    """A token for each byte, one merge, for there must be one, and fillers."""
+    kind = gguf.TokenType
+    control = ["<|end_of_text|>", *LLAMA_TOKENS]
+    texts = [*control, *write_bytes(), "~~"]
+    texts += [f"<x{i}>" for i in range(len(texts), size)]
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("llama-bpe")
+    writer.add_token_list(texts)
+    writer.add_token_types([kind.CONTROL if text in control else kind.NORMAL for text in texts])
+    writer.add_token_merges(["~ ~"])
+    writer.add_bos_token_id(BOS)
+    writer.add_eos_token_id(EOS)
+    writer.add_add_bos_token(True)
+
+
+def write_bytes() -> list[str]:
+    """Every byte, as byte-level BPE writes it."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = (byte for byte in range(256) if byte not in printable)
+    written = {byte: chr(byte) for byte in printable}
+    written |= {byte: chr(0x100 + i) for i, byte in enumerate(others)}
+    return [written[byte] for byte in range(256)]
 
 
 def _add_tensors(writer: gguf.GGUFWriter, shape: Shape) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 
 from pilot.corpus import tools
 from pilot.corpus.sums import conversations as sums
+from pilot.corpus.tools_definitions import ROUTE_MODES, Tool, draw_mode, reference_tool, tool_of
+from pilot.corpus.tools_questions import ask
 
 QUESTIONS = 12
 """At most; what does not fit into the row is left out."""
@@ -49,23 +51,23 @@ def _choices(rng: random.Random) -> Drill:
             reply = {"role": "assistant", "content": answer}
             turns.append(({"role": "user", "content": question}, reply))
             continue
-        asked = tools.ask(rng.choice(offered), "train", rng)
+        asked = ask(rng.choice(offered), "train", rng)
         turns.append(({"role": "user", "content": asked.text}, tools.call_message(asked, rng)))
     return Drill(tuple(tool.definition for tool in offered), tuple(turns))
 
 
-def _distinct(count: int, rng: random.Random) -> list[tools.Tool]:
+def _distinct(count: int, rng: random.Random) -> list[Tool]:
     """Tools of which none can answer what is asked of another."""
-    offered: list[tools.Tool] = []
+    offered: list[Tool] = []
     while len(offered) < count:
-        mode = rng.choice(tools.ROUTE_MODES) if rng.random() < 0.75 else tools.draw_mode(rng)
+        mode = rng.choice(ROUTE_MODES) if rng.random() < 0.75 else draw_mode(rng)
         near = tools.NEAR_MODES.get(mode, ())
         if any(mode == tool.mode or tool.mode in near for tool in offered):
             continue
         if any(mode in tools.NEAR_MODES.get(tool.mode, ()) for tool in offered):
             continue
         reference = mode == "flight" and rng.random() < 0.1
-        offered.append(tools.reference_tool() if reference else tools.tool_of(mode, "train", rng))
+        offered.append(reference_tool() if reference else tool_of(mode, "train", rng))
     return offered
 
 

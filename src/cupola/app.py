@@ -41,9 +41,9 @@ from cupola.gateway.compatibility import Compatibility
 from cupola.gateway.directory import Directory, Served, Snapshot
 from cupola.gateway.limits import Limits
 from cupola.home import Home, RunningServer, write_whole
-from cupola.http.client import Client, Tcp
+from cupola.http.client import Client, Tcp, Tls
 from cupola.http.connection import Broken
-from cupola.http.server import Server, listen, url_of
+from cupola.http.server import Server, ServerTls, listen, url_of
 from cupola.ids import EndpointName, ModelName
 from cupola.keys.service import Keyring, ProjectKeys
 from cupola.keys.store import SecretFile, SqlProjectKeys
@@ -209,8 +209,14 @@ async def serve(
             Limits(body_bytes=settings.max_body, body_seconds=settings.body_timeout),
             _choose_compatibility(settings),
         )
-        server = Server(gateway, socket)
-        note = RunningServer(os.getpid(), url_of(socket), __version__)
+        tls = _choose_tls(settings, home, clock)
+        server = Server(gateway, socket, tls)
+        note = RunningServer(
+            os.getpid(),
+            url_of(socket, tls=tls is not None),
+            __version__,
+            str(tls.certificate) if tls else None,
+        )
         await stack.enter_async_context(_running(server, stopping))
         await stack.enter_async_context(_supervising(deployments))
         stack.enter_context(home.announce(note))
@@ -220,6 +226,16 @@ async def serve(
         _log.info("Cupola %s listens at %s.", __version__, note.url)
         await stopping.wait()
         _log.info("Cupola stops.")
+
+
+def _choose_tls(settings: Settings, home: Home, clock: Clock) -> ServerTls | None:
+    if settings.tls_certificate and settings.tls_key:
+        return ServerTls(settings.tls_certificate, settings.tls_key)
+    if settings.tls == "off":
+        return None
+    from cupola.http.authority import ensure_certificate, list_names  # noqa: PLC0415  20 ms
+
+    return ensure_certificate(home.tls, list_names(settings.host, settings.endpoint_domain), clock)
 
 
 def _choose_compatibility(settings: Settings) -> Compatibility:
@@ -402,7 +418,7 @@ class _Greeting:
         first = self.deployments[0]
         if not await first.supervisor.wait_ready(_PATIENCE):
             return first.supervisor.reason()
-        return await _ask(self._describe()[0])
+        return await _ask(self._describe()[0], self.server.certificate)
 
     def _describe(self) -> Sequence[EndpointDetail]:
         return [
@@ -414,10 +430,11 @@ class _Greeting:
         ]
 
 
-async def _ask(endpoint: EndpointDetail) -> str | None:
+async def _ask(endpoint: EndpointDetail, certificate: str | None) -> str | None:
     """Call the endpoint as any client would, for one token; why that failed, or None."""
     address = urlsplit(endpoint.target_uri)
-    client = Client(Tcp(str(address.hostname), address.port or 80))
+    host, port = str(address.hostname), address.port or 0
+    client = Client(Tls(host, port, pinned=certificate) if certificate else Tcp(host, port))
     try:
         status, _ = await client.request(
             "POST",

@@ -5,6 +5,7 @@
     upstreams.toml      models that others run, if you write it (engines.upstream.config)
     identity.toml       a sign-in provider, if you write it (identity.mapping)
     models/             weights of your own; searched before the ones that come with Cupola
+    tls/                a certificate authority of the home's own, if asked for (http.authority)
     logs/               cupola.log, and one log per engine
     run/lock            held by the running server, so that a second one stays out
     run/server.json     the running server's process id and address, for the commands
@@ -40,6 +41,8 @@ class RunningServer:
     pid: int
     url: str
     version: str
+    certificate: str | None = None
+    """The PEM file that it shows, if its URL begins with `https`; commands believe it alone."""
 
 
 class Home:
@@ -49,6 +52,7 @@ class Home:
         self.folder = folder
         self.secret = folder / "secret.key"
         self.database = folder / "cupola.db"
+        self.tls = folder / "tls"
         self.models = folder / "models"
         self.upstreams = folder / "upstreams.toml"
         self.identity = folder / "identity.toml"

@@ -10,10 +10,11 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import platformdirs
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cupola.kit.errors import Invalid
@@ -47,6 +48,12 @@ class Settings(BaseSettings):
     """The address to listen on. The default is reachable from this machine only."""
     port: int = Field(default=8100, ge=0, le=65535)
     """The port to listen on; 0 takes any free one."""
+    tls: Literal["off", "local", "own"] = "off"
+    """Whose certificate callers are shown: nobody's, one of a local authority, or your own."""
+    tls_certificate: Path | None = None
+    """For `own`: a PEM file, the server's certificate first, then the chain."""
+    tls_key: Path | None = None
+    """For `own`: the PEM file of its key."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """What the log file in the home keeps."""
     database_url: str = Field(default="", repr=False)
@@ -97,6 +104,13 @@ class Settings(BaseSettings):
     @classmethod
     def _make_absolute(cls, home: Path) -> Path:
         return home.expanduser().absolute()
+
+    @model_validator(mode="after")
+    def _check_tls(self) -> Self:
+        files = (self.tls_certificate, self.tls_key)
+        if (self.tls == "own") != all(files) or any(files) != all(files):
+            raise ValueError("tls_certificate and tls_key belong to CUPOLA_TLS=own, both of them")
+        return self
 
     def threads_for(self, weights: int) -> int:
         """Threads of an engine whose model file has `weights` bytes.
@@ -163,12 +177,16 @@ def _refuse_near_misses(environment: Mapping[str, str]) -> None:
 
 def _describe(error: ValidationError) -> str:
     """All faults at once, each with the variable that may be the cause."""
-    faults = [
-        f"{'.'.join(map(str, fault['loc']))} (option or {PREFIX}{str(fault['loc'][0]).upper()}): "
-        f"{fault['msg']}, not {fault['input']!r}."
-        for fault in error.errors()
-    ]
+    faults = [_spell(fault) for fault in error.errors()]
     return "These settings cannot be used:\n  " + "\n  ".join(faults)
+
+
+def _spell(fault: ErrorDetails) -> str:
+    if not fault["loc"]:  # of several settings together
+        return f"{fault['msg']}."
+    name = str(fault["loc"][0])
+    said = f"{'.'.join(map(str, fault['loc']))} (option or {PREFIX}{name.upper()}): {fault['msg']}"
+    return f"{said}, not {fault['input']!r}."
 
 
 def usable_cores() -> int:

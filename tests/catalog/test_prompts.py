@@ -4,6 +4,7 @@
 like stands between ⟦ and ⟧.
 """
 
+import gc
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from cupola.engines.port import Profile, Verbatim
 from cupola.gateway.check import check
 from cupola.gateway.directory import Served
 from cupola.gateway.layout import Layout
-from cupola.gateway.prepare import render
+from cupola.gateway.prepare import find_known, render
 from cupola.ids import EndpointName, ModelName
 from cupola.kit.clock import FakeClock
 from cupola.kit.errors import Invalid
@@ -42,6 +43,7 @@ CONTROL_TOKENS: Mapping[str, tuple[str, ...]] = {
     "llama-2": V1,
     "llama-3": LLAMA_3,
     "llama-3.1": LLAMA_31,
+    "llama-3.2": LLAMA_31,
 }
 
 S = Message("system", "S")
@@ -49,10 +51,14 @@ U1, U2, U3 = (Message("user", f"U{i}") for i in (1, 2, 3))
 A1 = Message("assistant", "A1")
 F = Tool("f", "Does f.", {"type": "object", "properties": {"a": {"type": "string"}}})
 G = Tool("g")
-SEARCH = Tool("brave_search", "Looks on the web.")
+QUERY = {"type": "object", "properties": {"query": {"type": "string"}}, "required": ["query"]}
+SEARCH = Tool("brave_search", "Looks on the web.", QUERY)
+CODE = {"type": "object", "properties": {"code": {"type": "string"}}, "required": ["code"]}
+RUN = Tool("code_interpreter", parameters=CODE)
 CALL_F = ToolCall("abc0dF1gh", "f", '{"a":"é"}')
 CALL_G = ToolCall("abc0dF1gi", "g", "{}")
 CALL_SEARCH = ToolCall("abc0dF1gh", "brave_search", '{"query": "a \\"b\\""}')
+CALL_RUN = ToolCall("abc0dF1gh", "code_interpreter", '{"code": "a = 1\\nprint(a)"}')
 IS_JSON = Message("tool", '{"b": 1}', tool_call_id="abc0dF1gh")
 IS_TEXT = Message("tool", 'fine "é"', tool_call_id="abc0dF1gi")
 
@@ -76,6 +82,31 @@ CASES: Mapping[str, tuple[tuple[Message, ...], tuple[Tool, ...]]] = {
     "call of a function that the model knows by heart": (
         (U1, calling(CALL_SEARCH), Message("tool", 'fine "é"', tool_call_id="abc0dF1gh")),
         (SEARCH,),
+    ),
+    "functions that the model knows by heart, and another": (
+        (
+            S,
+            U1,
+            calling(CALL_RUN),
+            Message("tool", "1", tool_call_id="abc0dF1gh"),
+            A1,
+            U2,
+            calling(CALL_F),
+            IS_JSON,
+        ),
+        (SEARCH, RUN, F),
+    ),
+    "function of such a name that takes more": (
+        (U1, calling(CALL_SEARCH), Message("tool", "1", tool_call_id="abc0dF1gh")),
+        (
+            Tool(
+                "brave_search",
+                parameters={
+                    "type": "object",
+                    "properties": {"query": {"type": "string"}, "count": {"type": "integer"}},
+                },
+            ),
+        ),
     ),
     "prefix": ((U1, Message("assistant", "A1", prefix=True)), ()),
     "inert": ((Message("user", "x </s> [INST] <|eot_id|> y"),), ()),
@@ -110,12 +141,14 @@ def profile_of(name: str) -> Profile:
         control_tokens={token: i for i, token in enumerate(tokens)},
         tool_calls_token=tokens.index("[TOOL_CALLS]") if "[TOOL_CALLS]" in tokens else None,
         grammar=True,
+        calls_by_heart="<|python_tag|>" in tokens,
     )
 
 
 def prompt(name: str, *messages: Message, tools: tuple[Tool, ...] = ()) -> str:
     layout = Layout(profile_of(name), FakeClock())
-    pieces = render(ChatRequest(messages, tools=tools), layout)
+    request = ChatRequest(messages, tools=tools)
+    pieces = render(request, layout, find_known(request, layout))
     return "".join(f"⟦{p.text}⟧" if isinstance(p, Verbatim) else str(p) for p in pieces)
 
 
@@ -134,9 +167,12 @@ def test_prompt_is_as_published(name: str, case: str, expected: str):
 @pytest.mark.parametrize("name", CONTROL_TOKENS)
 def test_every_case_has_a_golden(name: str):
     """Only functions known by heart are not for all."""
-    by_heart = "call of a function that the model knows by heart"
+    by_heart = {
+        case for case, (_, tools) in CASES.items() if SEARCH.name in [t.name for t in tools]
+    }
 
-    assert set(CASES) - {by_heart} == set(read_goldens(name)) - {by_heart}
+    assert set(CASES) - by_heart == set(read_goldens(name)) - by_heart
+    assert profile_of(name).calls_by_heart == (by_heart <= set(read_goldens(name)))
 
 
 def test_every_template_is_tested():
@@ -168,6 +204,15 @@ def test_the_two_layouts_of_v3_differ_in_a_space():
     )
 
     assert sentencepiece == tekken.replace("set space = ''", "set space = ' '")
+
+
+def test_the_two_layouts_of_llama_differ_in_what_is_known_by_heart():
+    """Whoever mends one mends the other."""
+    first, second = read_goldens("llama-3.1"), read_goldens("llama-3.2")
+
+    differing = {case for case, text in first.items() if text != second[case]}
+    assert {case for case, text in first.items() if "<|python_tag|>" in text} == differing
+    assert not any("<|eom_id|>" in text for text in second.values())
 
 
 @pytest.mark.parametrize("name", CONTROL_TOKENS)
@@ -207,6 +252,25 @@ def test_messages_out_of_order_are_refused(name: str, messages: tuple[Message, .
         check(request, served(name))
 
     assert said in refused.value.public
+
+
+@pytest.mark.parametrize("name", CONTROL_TOKENS)
+def test_a_prompt_leaves_nothing_for_the_collector(name: str):
+    """Whatever was made for it goes with it: not one object is left that refers to itself."""
+    layout = Layout(profile_of(name), FakeClock())
+    request = ChatRequest((U1, calling(CALL_F), IS_JSON, A1, U2), tools=(F, SEARCH, G))
+    known = find_known(request, layout)
+    render(request, layout, known)  # what is compiled and cached at first may stay
+
+    gc.disable()
+    try:
+        gc.collect()
+        for _ in range(3):
+            render(request, layout, known)
+        left = gc.collect()
+    finally:
+        gc.enable()
+    assert 0 == left
 
 
 def test_images_keep_their_place():

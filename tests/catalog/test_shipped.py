@@ -80,7 +80,7 @@ def test_tool_syntax_is_that_of_the_template():
         "llama-2": "plain-json",
         "llama-3": "plain-json",
         "llama-3.1": "llama-json",
-        "llama-3.2": "llama-pythonic",
+        "llama-3.2": "llama-json",
     }
 
     for model in MODELS:

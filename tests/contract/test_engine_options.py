@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from cupola.engines.llamacpp.replica import LlamaCppReplica
-from cupola.engines.port import Generation, Replica, Verbatim
+from cupola.engines.port import Generation, JsonOutput, Replica, ToolOutput, Verbatim
 from cupola.kit.errors import Invalid
-from cupola.wire.canonical import Delta, Event, Failed, Finish, Options, TokenLogprob
+from cupola.wire.canonical import Delta, Event, Failed, Finish, Options, TokenLogprob, Tool
 from tests.models import build_tiny_model
 
 CONTEXT = 128
@@ -53,12 +53,33 @@ def ending(events: list[Event]) -> Finish:
 
 
 @pytest.mark.parametrize("incremental", [True, False], ids=["stream", "whole"])
-async def test_logprobs_tell_of_every_token(replica: Replica, incremental: bool) -> None:
-    """The chosen tokens together are the text; a greedy one is the likeliest of its place."""
+@pytest.mark.parametrize("temperature", [0.0, 1.0], ids=["greedy", "drawn"])
+async def test_logprobs_tell_of_every_token(
+    replica: Replica, incremental: bool, temperature: float
+) -> None:
+    """Where each token is text of its own, each is told of, in order, once."""
+    vocabulary = replica._vocabulary  # type: ignore[attr-defined]
+    parts = [token for token, said in enumerate(vocabulary.tokens) if not said.isascii()]
+    options = Options(logit_bias=tuple((token, -100.0) for token in [*parts, *vocabulary.ends]))
+    fields = {"incremental": incremental, "temperature": temperature, "seed": 3}
+    events = await collect(replica, logprobs=3, options=options, **fields)
+
+    told = logprobs(events)
+    said = [vocabulary.tokens[one.chosen.token] for one in told]
+    assert 12 == len(told) == ending(events).usage.completion
+    assert [said[0].removeprefix(b" "), *said[1:]] == [one.chosen.text for one in told]
+    assert text(events) == b"".join(one.chosen.text for one in told).decode()
+
+
+@pytest.mark.parametrize("incremental", [True, False], ids=["stream", "whole"])
+async def test_a_greedy_token_is_the_likeliest(replica: Replica, incremental: bool) -> None:
+    """The chosen tokens together are the text; one stands for several only in half a character."""
     events = await collect(replica, logprobs=3, incremental=incremental)
 
     told = logprobs(events)
-    assert 6 <= len(told) <= ending(events).usage.completion  # some share a character
+    vocabulary = replica._vocabulary.tokens  # type: ignore[attr-defined]
+    covering = [one for one in told if one.chosen.text not in vocabulary]
+    assert all("\ufffd" in one.chosen.text.decode(errors="replace") for one in covering)
     assert text(events) == b"".join(one.chosen.text for one in told).decode(errors="replace")
     for one in told:
         assert 3 == len(one.alternatives)
@@ -131,6 +152,50 @@ async def test_nothing_ends_before_its_length(replica: Replica) -> None:
     assert 12 == ending(going).usage.completion
 
 
+KINDS: dict[str, dict[str, Any]] = {
+    "sentencepiece": {},
+    "spaced": {"add_space_prefix": True},
+    "byte-level": {"llama": True},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+async def test_no_end_before_so_many_tokens(kind: dict[str, Any], tmp_path: Path) -> None:
+    """A model that is made to end does so at once, or right behind `min_tokens`: in every way."""
+    weights = build_tiny_model(tmp_path / "tiny.gguf", **kind)
+    run, log = tmp_path / "run", tmp_path / "log"
+    replica = LlamaCppReplica(weights, run, slots=1, context_length=2048, threads=1, log_folder=log)
+    await replica.start()
+    for end in replica._vocabulary.ends:
+        for least in (0, 1, 7, 1003):
+            options = Options(logit_bias=((end, 100.0),), min_tokens=least)
+            events = await collect(replica, max_tokens=1500, options=options)
+            assert ("stop", least + 1) == (ending(events).reason, ending(events).usage.completion)
+    await replica.stop()
+
+
+@pytest.mark.parametrize(
+    ("fields", "options"),
+    [
+        ({"stop": ("a",)}, {}),
+        ({}, {"stop_token_ids": (300,)}),
+        ({"constraint": JsonOutput({"type": "object"})}, {}),
+        ({"constraint": ToolOutput((Tool("f"),), "auto", True)}, {}),
+        ({"stop": ("a",), "beams": 2, "incremental": False}, {"use_beam_search": True}),
+    ],
+    ids=["stop", "stop token", "json", "tools", "beams"],
+)
+async def test_what_may_end_a_reply_earlier(
+    replica: Replica, fields: dict[str, Any], options: dict[str, Any]
+) -> None:
+    """It is refused beside `min_tokens`, rather than one of both be ignored."""
+    [failed] = await collect(replica, **fields, options=Options(min_tokens=3, **options))
+
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, Invalid)
+    assert ("min_tokens",) == failed.error.path
+
+
 async def test_control_tokens_can_be_seen(replica: Replica) -> None:
     """They are kept out of a reply unless they are asked for."""
     control = replica.profile.control_tokens["[INST]"]
@@ -148,7 +213,7 @@ async def test_the_end_can_be_seen(replica: Replica, incremental: bool) -> None:
     options = Options(logit_bias=bias, skip_special_tokens=False)
 
     events = await collect(replica, options=options, incremental=incremental)
-    assert text(events).endswith(replica.profile.eos_token)
+    assert replica.profile.eos_token == text(events)
 
 
 async def test_top_k_of_one_is_greedy(replica: Replica) -> None:

@@ -1,6 +1,7 @@
 """What the routes do, asked as any client asks, over memory and over databases."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ from cupola.control.page import POLICY
 from cupola.db.database import Database
 from cupola.deployments.model import DeploymentState, DeploymentStatus
 from cupola.ids import DeploymentName, EndpointName
+from tests.control.serving import serving
 from tests.control.world import MODEL, OTHER_MODEL, ROOT, World, fill, make_world
 
 ENDPOINTS = "/projects/ours/endpoints"
@@ -257,13 +259,14 @@ async def test_a_project_key_is_shown_once(world: World):
     [listed] = (await world.ask("reader", "GET", path)).json()["items"]
     assert "key" not in listed
     assert "2027-01-01T00:00:00Z" == listed["expires"]
-    for changes, place in [
+    cases: list[tuple[dict[str, Any], list[Any]]] = [
         ({"endpoints": ["theirs-one"]}, ["endpoints", 0]),
         ({"endpoints": ["ours-one", "none-such"]}, ["endpoints", 1]),
         ({"expires": "2001-01-01T00:00:00Z"}, ["expires"]),
         ({"expires": "2027-01-01T00:00:00"}, ["expires"]),
         ({"expires": 5}, ["expires"]),
-    ]:
+    ]
+    for changes, place in cases:
         assert (422, place) == _fault(
             await world.ask("developer", "POST", path, {**body, "name": "b2", **changes})
         )
@@ -434,6 +437,52 @@ async def test_instance_types_in_use_stay(world: World):
     assert 422 == (await world.ask("admin", "PUT", "/instance-types/HUGE", body)).status_code
     assert 409 == (await world.ask("admin", "DELETE", "/instance-types/small")).status_code
     assert 204 == (await world.ask("admin", "DELETE", "/instance-types/huge")).status_code
+
+
+async def test_logs_are_read_and_followed(tmp_path: Path):
+    """Their end, then what is written from then on, until the caller hangs up."""
+    file = tmp_path / "engine.log"
+    file.write_text("old\n" * 20_000 + "last\n")
+    absent = tmp_path / "absent.log"
+    asked: list[tuple[str, str | None]] = []
+
+    def find(endpoint: EndpointName, deployment: DeploymentName | None) -> list[Path]:
+        asked.append((endpoint, deployment))
+        return [absent, file]
+
+    world = await fill(make_world(find_logs=find))
+    path = f"{ENDPOINTS}/ours-two/logs"
+    whole = await world.ask("developer", "GET", f"{path}?deployment=blue")
+    assert whole.text.startswith("old\n")
+    assert whole.text.endswith("old\nlast\n")
+    assert 64 * 1024 - 4 <= len(whole.content) <= 64 * 1024
+    assert [("ours-two", "blue")] == asked
+    assert 404 == (await world.ask("developer", "GET", f"{path}?deployment=red")).status_code
+
+    async with (
+        serving(world) as root,
+        httpx.AsyncClient(headers={"authorization": "Bearer developer"}) as client,
+        client.stream("GET", f"{root}{path.replace(ROOT, '')}?follow=true") as reply,
+    ):
+        parts = reply.aiter_text()
+        assert (await anext(parts)).startswith("old")
+        with file.open("a") as opened:
+            opened.write("new\n")
+        said = ""
+        while not said.endswith("new\n"):
+            said += await anext(parts)
+
+
+async def test_slow_work_is_repeated_too(world: World):
+    """Adding a model, which may take long, is done once."""
+    body = {"name": "Own", "path": "/a.gguf"}
+    replies = [
+        await world.ask("admin", "POST", "/models", body, idempotency_key="m") for _ in range(2)
+    ]
+
+    assert [201, 201] == [reply.status_code for reply in replies]
+    assert replies[0].json() == replies[1].json()
+    assert 409 == (await world.ask("admin", "POST", "/models", body)).status_code
 
 
 async def test_the_document_is_a_page_without_a_script():

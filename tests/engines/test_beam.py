@@ -1,5 +1,6 @@
 """The search itself, on models small enough to try every reply."""
 
+import json
 from collections.abc import Mapping
 from itertools import product
 from math import log
@@ -9,6 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cupola.engines.llamacpp.beam import Beam, BeamSearch, Rules, Scored
+from cupola.engines.llamacpp.search import Search
+from cupola.engines.llamacpp.step import Stepper
+from cupola.engines.port import Generation
+from cupola.wire.canonical import Delta, Finish, Options
+from tests.engines.test_completion import VOCABULARY
 
 END, A, B = 0, 1, 2
 TOKENS = (END, A, B)
@@ -117,3 +123,21 @@ def test_early_stopping_takes_the_first_that_end():
 
     assert () == early[0].tokens
     assert 3 == len(patient[0].tokens)
+
+
+@pytest.mark.parametrize("least", [0, 1, 3])
+async def test_no_beam_ends_before_its_least_tokens(least: int):
+    """However likely the end is; it may come right behind."""
+
+    async def ask(body: bytes) -> bytes:
+        likely = [{"id": 2, "logprob": -0.1}, {"id": 8, "logprob": -2.0}, {"id": 6, "logprob": -3}]
+        place = {"id": 9, "logprob": -9.0, "top_logprobs": likely}
+        return json.dumps({"completion_probabilities": [place]}).encode()
+
+    options = Options(use_beam_search=True, min_tokens=least, length_penalty=0.0)
+    request = Generation(prompt=("x",), max_tokens=6, beams=2, choices=2, options=options)
+    search = Search(request, [1], VOCABULARY, 64, opens=False)
+    events = await search.run(Stepper(VOCABULARY, ask))
+
+    assert "No" * least == next(event.text for event in events if isinstance(event, Delta))
+    assert least == min(event.usage.completion for event in events if isinstance(event, Finish))

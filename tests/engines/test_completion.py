@@ -32,6 +32,7 @@ VOCABULARY = Vocabulary(
     banned=(0, 1, 3, 4, 5),
     control_texts=("<s>", "</s>", "[INST]", "[/INST]", "[TOOL_CALLS]"),
     tool_calls_token=5,
+    python=None,
     tokens=TOKENS,
     special=frozenset(range(6)),
     ends=frozenset([2]),
@@ -44,6 +45,7 @@ VOCABULARY = Vocabulary(
 )
 PLAIN = Generation(prompt=("<s>[INST] hi[/INST]",))
 JSON = Generation(prompt=PLAIN.prompt, constraint=JsonOutput({"type": "object"}))
+NAMED = Generation(prompt=PLAIN.prompt, constraint=JsonOutput({"required": ["a", "b"]}))
 FIND = Tool("find", parameters={"type": "object"})
 AUTO = Generation(prompt=PLAIN.prompt, constraint=ToolOutput((FIND,), "auto", True), stop=("}",))
 REQUIRED = Generation(prompt=PLAIN.prompt, constraint=ToolOutput((FIND,), "required", True))
@@ -255,9 +257,11 @@ def test_call_cut_by_a_stop_string_is_asked_for_again() -> None:
     [
         (JSON, " no JSON"),
         (JSON, "[]"),
+        (JSON, '{"a": ' * 5000),
+        (NAMED, '{"b": 1}'),
         (REQUIRED, "text"),
     ],
-    ids=["text", "no object", "no call"],
+    ids=["text", "no object", "too deep to read", "not all of it", "no call"],
 )
 def test_broken_constraint_is_a_failure(request_: Generation, text: str) -> None:
     """The engine may ignore a grammar; such a reply never ends well."""
@@ -269,7 +273,14 @@ def test_broken_constraint_is_a_failure(request_: Generation, text: str) -> None
 
 @pytest.mark.parametrize(
     "text",
-    ['[{"name": "other", "arguments": {}}]', '[{"name": "find"}]', "[]", "nonsense"],
+    [
+        '[{"name": "other", "arguments": {}}]',
+        '[{"name": "find"}]',
+        "[]",
+        "nonsense",
+        '[{"name": "find", "arguments": ' + '{"a": ' * 5000,
+    ],
+    ids=["not offered", "no arguments", "no calls", "text", "too deep to read"],
 )
 def test_broken_call_is_a_failure(text: str) -> None:
     """Calls of what was not offered, or of no form, are never passed on."""

@@ -89,6 +89,11 @@ async def test_replies_satisfy_their_schemas(tmp_path: Path) -> None:
         ({"type": "array", "items": 5}, "not an object"),
         ({"type": "string", "maxLength": "x"}, "maxLength"),
         ({"enum": []}, "enum"),
+        ({"allOf": 5}, "'allOf'"),
+        ({"type": ["object", {}]}, "type"),
+        ({"type": "object", "properties": 5}, "'properties'"),
+        ({"type": "object", "properties": {"a": {}}, "required": 5}, "'required'"),
+        ({"type": "object", "properties": {"a": {}}, "required": [{}]}, "'required'"),
     ],
 )
 def test_what_would_be_lost_is_refused(schema: dict[str, Any], word: str):
@@ -98,6 +103,21 @@ def test_what_would_be_lost_is_refused(schema: dict[str, Any], word: str):
 
     assert word in refused.value.public
     assert ("response_format",) == refused.value.path
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "array", "minItems": None, "maxItems": 2},
+        {"type": "object", "properties": None, "required": None},
+        {"type": "object", "properties": {"a": {}}, "required": None},
+    ],
+)
+def test_null_is_as_good_as_nothing(schema: dict[str, Any]):
+    """Clients write what is not set as null."""
+    name = Grammar().add_schema("json", schema, path=())
+
+    assert "json" == name
 
 
 def test_endless_schemas_are_refused():

@@ -139,7 +139,19 @@ def test_schema_nested_too_deep() -> None:
         write_grammar(JsonOutput(schema), tool_calls_token=5, leading_space=True)
 
 
-@pytest.mark.parametrize("parameters", [{"type": "string"}, {"type": "object", "not": {}}])
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"type": "string"},
+        {"type": "object", "not": {}},
+        {"type": "object", "required": 5},
+        {"type": "object", "required": [{}]},
+        {
+            "type": "object",
+            "properties": {"a": {"type": "object", "properties": {}, "required": 5}},
+        },
+    ],
+)
 def test_unusable_parameters(parameters: dict[str, Any]) -> None:
     """The refusal says which function's parameters are meant."""
     constraint = ToolOutput((CITY, Tool("f", parameters=parameters)), "auto", parallel=True)

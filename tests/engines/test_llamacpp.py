@@ -214,6 +214,18 @@ async def test_failed_start_tells_why(
     assert replica.state == "failed"
 
 
+@pytest.mark.parametrize("template", ["{{ ['a'] | map('trim') | join }}", "{% nonsense"])
+async def test_a_template_does_not_matter_to_the_engine(
+    make: Callable[..., LlamaCppReplica], tmp_path: Path, template: str
+) -> None:
+    """One that llama.cpp's own Jinja cannot read, or nobody can, is the gateway's concern alone."""
+    replica = make(build_tiny_model(tmp_path / "odd.gguf", template=template))
+
+    await replica.start()
+    assert isinstance((await collect(replica))[-1], Finish)
+    await replica.stop()
+
+
 def test_damaged_weights_never_reach_the_engine(
     make: Callable[..., LlamaCppReplica], weights: Path, tmp_path: Path
 ) -> None:

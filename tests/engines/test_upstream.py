@@ -16,8 +16,17 @@ from cupola.engines.port import Generation
 from cupola.engines.upstream.config import Upstream
 from cupola.engines.upstream.replica import UpstreamReplica
 from cupola.http.client import Tls
-from cupola.kit.errors import EngineFailed, Filtered, RateLimited, Unavailable
-from cupola.wire.canonical import ChatRequest, Delta, Event, Failed, Finish, Message, Usage
+from cupola.kit.errors import EngineFailed, Filtered, Invalid, NotFound, RateLimited, Unavailable
+from cupola.wire.canonical import (
+    ChatRequest,
+    Delta,
+    Event,
+    Failed,
+    Finish,
+    Message,
+    TextRequest,
+    Usage,
+)
 from tests.contract.chained import chained, describe
 from tests.gateway.fakes import KEY
 from tests.http.certificates import make_certificate
@@ -72,13 +81,17 @@ async def _read(reader: asyncio.StreamReader) -> bytes:
 
 @asynccontextmanager
 async def asking(
-    folder: Path, *replies: bytes, more: str = "", context: ssl.SSLContext | None = None
+    folder: Path,
+    *replies: bytes,
+    dialect: str = "openai",
+    more: str = "",
+    context: ssl.SSLContext | None = None,
 ) -> AsyncIterator[tuple[Server, Upstream]]:
     server = Server(*replies)
     listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=context)
     port = listener.sockets[0].getsockname()[1]
     try:
-        yield server, describe("openai", f"http://127.0.0.1:{port}", folder, more)
+        yield server, describe(dialect, f"http://127.0.0.1:{port}", folder, more)
     finally:
         listener.close()
         await asyncio.sleep(0.02)  # connections that were hung up end
@@ -135,6 +148,13 @@ async def test_over_tls(tmp_path: Path) -> None:
     async with asking(tmp_path, stream(HI, STOP, DONE), context=context) as (_, upstream):
         address = Tls("localhost", upstream.target.address.port, str(authority))
         upstream = replace(upstream, target=replace(upstream.target, address=address))
+        assert ANSWER == await collect(upstream)
+
+
+async def test_a_long_stream(tmp_path: Path) -> None:
+    """What surrounds the text of a long answer, log-probabilities say, outweighs it many times."""
+    wordy = b'data: {"choices":[],"likely":"%b"}\n\n' % (b"x" * 3_000_000)
+    async with asking(tmp_path, stream(HI, *[wordy] * 14, STOP, DONE)) as (_, upstream):
         assert ANSWER == await collect(upstream)
 
 
@@ -197,6 +217,30 @@ async def test_a_new_key_needs_no_restart(tmp_path: Path) -> None:
     assert b"Authorization: Bearer NEW\r\n" in server.requests[1]
 
 
+async def test_a_former_key_is_struck_out_too(tmp_path: Path) -> None:
+    """An answer to a request that was sent with it may come after the new one was read."""
+    refusal = reply(401, b'{"message":"Bad key %b"}' % KEY.encode())
+    async with asking(tmp_path, refusal, refusal, refusal) as (_, upstream):
+        replica = UpstreamReplica(upstream)
+        await replica.start()
+        (tmp_path / "far.key").write_text("NEW")
+        request = Generation(prompt=(), conversation=CONVERSATION)
+        said = [str(event) for _ in range(3) async for event in replica.generate(request)]
+        await replica.stop()
+
+    assert 3 == len(said)
+    assert KEY not in "".join(said)
+
+
+async def test_a_refusal_without_an_end(tmp_path: Path) -> None:
+    """Old proxies end a body by hanging up; the status has been said by then."""
+    body = b'{"error":{"message":"top_p is too high"}}'
+    error = await fail(tmp_path, b"HTTP/1.0 400 X\r\n\r\n" + body)
+
+    assert Invalid is type(error)
+    assert "top_p is too high" == error.public
+
+
 async def test_a_pause_is_handed_on(tmp_path: Path) -> None:
     """From the head of the reply, for streams and whole replies."""
     error = await fail(tmp_path, reply(429, b"{}", b"Retry-After: 7"))
@@ -243,6 +287,25 @@ async def test_authorities_that_cannot_be_read(tmp_path: Path) -> None:
     upstream = describe("openai", "https://127.0.0.1:1", tmp_path, 'ca_file = "none.pem"')
     with pytest.raises(Unavailable, match="'ca_file'"):
         await UpstreamReplica(upstream).start()
+
+
+async def test_filling_in(tmp_path: Path) -> None:
+    """Mistral's route, whose replies look like a chat's; where it is missing, so is the task."""
+    completion = TextRequest(prompts=("a",), suffix="b")
+    request = Generation(prompt=("a",), completion=completion)
+    more = 'features = ["fim"]'
+    async with asking(tmp_path, stream(HI, STOP, DONE), reply(404, b"{}"), dialect="mistral",
+                      more=more) as (server, upstream):  # fmt: skip
+        replica = UpstreamReplica(upstream)
+        await replica.start()
+        assert ANSWER == [event async for event in replica.generate(request)]
+        [failed] = [event async for event in replica.generate(request)]
+        await replica.stop()
+
+    assert server.requests[0].startswith(b"POST /v1/fim/completions HTTP/1.1\r\n")
+    assert isinstance(failed, Failed)
+    assert NotFound is type(failed.error)
+    assert "fill-in-the-middle" in failed.error.public
 
 
 async def test_hanging_up_reaches_the_upstream(tmp_path: Path) -> None:

@@ -46,8 +46,11 @@ def test_what_is_not_said(tmp_path: Path):
         (f"[a]\n{WHOLE}\nkey = 'secret'", "unknown field `key`"),
         (f"[A_b]\n{WHOLE}", "endpoint's name"),
         (f"[a]\n{WHOLE.replace('openai', 'cohere')}", "dialect"),
+        (f"[a]\n{WHOLE}\nfeatures = ['fim']", "'fim', but the dialect has no route"),
         (f"[a]\n{WHOLE}\nfeatures = ['sing']", "'sing'. It may have: tools, json"),
         (f"[a]\n{WHOLE}\nkey_file = 'x'\nkey_variable = 'X'", "not both"),
+        (f"[a]\n{WHOLE}\nextra_parameters = ['safe_prompt']", "Cupola writes it itself"),
+        (f"[a]\n{WHOLE}\nextra_parameters = ['text']", "'text': it belongs in 'features'"),
         (f"[a]\n{WHOLE}\ntimeout = 0", "'timeout'"),
         (f"[a]\n{WHOLE}\nextra_parameters = ['messages']", "'messages'"),
         (f"[a]\n{WHOLE.replace('openai', 'mistral')}\nfeatures = ['text']", "no route"),
@@ -88,6 +91,7 @@ def test_paths(dialect: str, url: str, path: str):
 
     assert path == target.chat
     assert path.replace("/chat/completions", "/completions") == target.text
+    assert path.replace("/chat/completions", "/fim/completions") == target.fill
 
 
 @pytest.mark.parametrize(
@@ -113,7 +117,8 @@ def test_addresses(url: str, address: Tcp | Tls, exposes: bool):
     "url",
     ["h.example", "file:///etc/passwd", "https://", "https://me:pw@h", "https://h/#x",
      "https://h:x", "https://h/a b", "https://h/é", "http://169.254.169.254/latest",
-     "http://[fe80::1]", "http://[::ffff:169.254.169.254]", "http://0.0.0.0", "https://[h"],
+     "http://[fe80::1]", "http://[::ffff:169.254.169.254]", "http://0.0.0.0", "https://[h",
+     "https://a..b", f"https://{'a' * 64}.example", "https://日本.example"],
 )  # fmt: skip
 def test_urls_that_are_refused(url: str):
     """Among them where clouds keep their machines' credentials."""

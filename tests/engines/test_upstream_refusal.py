@@ -100,6 +100,19 @@ def test_kinds(status: int, body: Any, kind: Any):
     assert f"answered {status}" in error.private
 
 
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [("400", Invalid), ("422", Invalid), ("500", EngineFailed), ("", Unavailable),
+     ("200", Unavailable), ("x", Unavailable)],
+)  # fmt: skip
+def test_a_managed_endpoint_says_424_for_its_model(said: str, kind: Any):
+    """The header says what the model itself said: a bad request is still the caller's to mend."""
+    error = refuse(424, OPENAI, {"ms-azureml-model-error-statuscode": said})
+
+    assert error.__class__ is kind
+    assert "answered 424" in error.private
+
+
 @pytest.mark.parametrize("status", [301, 401, 403, 404, 500])
 def test_what_is_not_the_callers_fault_stays_in_the_log(status: int):
     """A caller can do nothing about our key, and must not read about it."""
@@ -111,7 +124,7 @@ def test_what_is_not_the_callers_fault_stays_in_the_log(status: int):
 
 def test_a_service_without_text_completions():
     """The route is missing, as it is at any endpoint whose model only chats."""
-    assert NotFound is type(refuse(404, None, text=True))
+    assert NotFound is type(refuse(404, None, missing="There is none."))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cupola.engines.port import Generation, JsonOutput, ToolOutput
 from cupola.engines.upstream.events import MAX_EVENT, EventReader, ServerEvent
-from cupola.engines.upstream.refusal import read_told
+from cupola.engines.upstream.refusal import Told, read_told
 from cupola.engines.upstream.reply import Reply
 from cupola.kit.errors import CupolaError, EngineFailed, Filtered
 from cupola.wire.canonical import Call, Candidate, Delta, Event, Finish, TokenLogprob, Tool, Usage
@@ -189,6 +189,11 @@ def test_a_cut_call_is_not_made():
         ([delta("stop", content="Hi")], {"constraint": REQUIRED}, "calls no function"),
         ([delta("stop", content="Hi")], {"constraint": ANY_JSON}, "not JSON"),
         ([delta("stop", content="[1]")], {"constraint": ANY_JSON}, "not a JSON object"),
+        ([delta("stop", content="true")], {"constraint": JsonOutput({"type": "integer"})},
+         "not a JSON integer"),
+        ([delta("stop", content='{"b": 1}')], {"constraint": JsonOutput({"required": ["b", "a"]})},
+         "lacks 'a'"),
+        ([delta("stop", content="[" * 5000)], {"constraint": ANY_JSON}, "not JSON"),
         ([delta("stop", content="Hi")], {"logprobs": 0}, "no log-probabilities"),
         ([piece(0, function={"name": "get_time"}), delta("stop")], {}, "though it may not"),
         ([piece(0, function={"name": "other"}), delta("stop")], {"constraint": AUTO},
@@ -205,6 +210,21 @@ def test_a_broken_answer_is_a_failure(chunks: list[Any], asked: Any, private: st
         read(*chunks, **asked)
 
     assert "The model's provider failed while answering." == caught.value.public
+
+
+def test_bytes_that_are_no_text_are_a_failure():
+    """A character cut in two by whoever stands between, in a string: no fault of ours."""
+    with pytest.raises(EngineFailed, match="cannot be read"):
+        Reply(Generation(prompt=())).take(b'{"choices":[{"delta":{"content":"\xc3"}}]}')
+
+    assert Told() == read_told(b'{"error":{"message":"\xc3"}}')
+
+
+def test_json_cut_by_a_stop_string_is_the_callers_own():
+    """Services say `stop` for it, as for a complete answer."""
+    events = read(delta("stop", content='{"a'), constraint=ANY_JSON, stop=('"',))
+
+    assert "stop" == events[-1].reason  # type: ignore[union-attr]
 
 
 def test_a_filter_may_speak_in_the_middle():

@@ -14,6 +14,7 @@ from cupola.wire.canonical import (
     Message,
     Options,
     ResponseFormat,
+    TextRequest,
     Tool,
     ToolCall,
     ToolChoice,
@@ -233,3 +234,13 @@ def test_no_key_is_no_header(folder: Path):
     headers = write_headers({}, None, describe("azure", "http://h", folder).dialect)
 
     assert {"Accept": "application/json"} == headers
+
+
+def test_filling_in(folder: Path):
+    """Prompt and suffix as they are; what the caller left open is the upstream's to choose."""
+    upstream = describe("mistral", "http://h", folder, "features = ['fim']")
+    asked = TextRequest(prompts=("def f(",), suffix="return x", seed=3)
+    request = Generation(prompt=("def f(",), seed=3, incremental=False, completion=asked)
+
+    expected = {"model": "Far", "prompt": "def f(", "suffix": "return x", "random_seed": 3}
+    assert expected == write_body(request, upstream)

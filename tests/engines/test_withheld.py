@@ -18,6 +18,7 @@ VOCABULARY = Vocabulary(
     banned=(CONTROL,),
     control_texts=("<s>",),
     tool_calls_token=None,
+    python=None,
     tokens=TOKENS,
     special=frozenset([CONTROL]),
     ends=frozenset(),
@@ -61,7 +62,8 @@ class Engine:
         told = self._told[tuple(asked["prompt"])]
         ranked = sorted(told.items(), key=lambda one: -one[1])[: asked["n_probs"]]
         places = [{"id": token, "logprob": logprob} for token, logprob in ranked]
-        return json.dumps({"completion_probabilities": [{"top_logprobs": places}]}).encode()
+        drawn = {"id": 0, "logprob": 0.0, "top_logprobs": places}
+        return json.dumps({"completion_probabilities": [drawn]}).encode()
 
 
 def recover(*, likely: float, opens: bool = False) -> Recovery:

@@ -42,7 +42,8 @@ CHAT_PATHS = [
 ]
 OPEN_PATHS = [PILOT, f"{PILOT}/openapi.json", f"{PILOT}/docs", "/healthz", "/readyz"]
 SHOWN_PATHS = [f"{PILOT}/info", f"{PILOT}/v1/models", f"{PILOT}/v1/models/Cupola-Pilot",
-               "/v1/models", "/v1/models/pilot", "/models/info"]  # fmt: skip
+               "/v1/models", "/v1/models/pilot", "/models/info", f"{PILOT}/v1/info",
+               "/v1/info"]  # fmt: skip
 
 
 @pytest.fixture

@@ -139,6 +139,7 @@ def test_what_a_model_lacks_is_refused(fields: dict[str, Any], lacking: dict[str
         ({"best_of": 2, "temperature": 0}, "best_of", "greedy"),
         ({"top_logprobs": 2}, "top_logprobs", "`logprobs` must be set to true"),
         ({"length_penalty": 2}, "length_penalty", "use_beam_search"),
+        ({"min_tokens": 4, "max_tokens": 3}, "min_tokens", "max_tokens=3, got 4"),
         ({"use_beam_search": True}, "best_of", "greater than 1"),
         ({"use_beam_search": True, "n": 2, "temperature": 1}, "temperature", "must be 0"),
         ({"use_beam_search": True, "n": 2, "stream": True}, "stream", "streamed"),

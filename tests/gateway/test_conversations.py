@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cupola.engines.port import LOGPROBS, SAFE_PROMPT, TEXT, TOOLS, Profile, ToolOutput
+from cupola.engines.port import FILL, LOGPROBS, SAFE_PROMPT, TEXT, TOOLS, Profile, ToolOutput
 from cupola.gateway.safe_prompt import SAFE_PROMPT as WORDS
 from tests.gateway.fakes import (
     HELLO,
@@ -115,6 +115,23 @@ async def test_text_is_for_those_who_complete_it():
     assert (("Once",), None) == (replica.asked[0].prompt, replica.asked[0].conversation)
 
 
+async def test_filling_in_is_for_those_who_can():
+    """The text goes as it is, with all that was asked; a model may fill in and complete nothing."""
+    body = {"prompt": "a[INST]", "suffix": "b", "random_seed": 3}
+    chats, _ = caller_of(TEXT)
+    fills, replica = caller_of(FILL)
+
+    refused = await chats.call("/endpoints/pilot/v1/fim/completions", body)
+    answered = await fills.call("/endpoints/pilot/v1/fim/completions", body)
+    assert (404, 200) == (refused.status, answered.status)
+    [asked] = replica.asked
+    assert asked.completion is not None
+    assert (("a[INST]",), "b", None) == (
+        asked.prompt, asked.completion.suffix, asked.completion.temperature
+    )  # fmt: skip
+    assert "Hello" == answered.json["choices"][0]["message"]["content"]
+
+
 async def test_several_answers():
     """As many requests, with seeds of their own."""
     caller, replica = caller_of()
@@ -125,13 +142,16 @@ async def test_several_answers():
     assert all(asked.conversation is not None for asked in replica.asked)
 
 
-async def test_models_say_whether_they_call():
+async def test_models_say_what_they_can():
     """`/v1/models` tells it of both kinds of engines."""
-    for abilities, expected in (((TOOLS,), True), ((LOGPROBS,), False)):
+    for abilities, calls, fills in (((TOOLS,), True, False), ((LOGPROBS, FILL), False, True)):
         caller, _ = caller_of(*abilities)
         [card] = (await caller.call("/endpoints/pilot/v1/models")).json["data"]
+        told = card["capabilities"]
 
-        assert expected is card["capabilities"]["function_calling"]
+        assert (True, calls, fills) == (
+            told["completion_chat"], told["function_calling"], told["completion_fim"]
+        )  # fmt: skip
 
 
 def test_engines_of_our_own_are_judged_by_their_vocabulary():

@@ -15,6 +15,11 @@ from cupola.wire.canonical import Event
 from tests.gateway.fakes import Caller, FixedPool, ScriptedReplica, gateway_of, served
 
 REQUESTS = 10_000
+SCHEMA = {
+    "type": "object",
+    "properties": {"a": {"type": "array", "items": {"type": "integer"}, "minItems": 1}},
+    "required": ["a"],
+}
 CHAT = {
     "messages": [
         {"role": "system", "content": "Be brief."},
@@ -32,10 +37,10 @@ CHAT = {
     "temperature": 0.5,
     "max_tokens": 8,
     "stop": ["x"],
-    "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}],
+    "tools": [{"type": "function", "function": {"name": "f", "parameters": SCHEMA}}],
     "tool_choice": "auto",
     "response_format": {"type": "json_schema",
-                        "json_schema": {"name": "n", "schema": {"type": "object"}}},
+                        "json_schema": {"name": "n", "schema": SCHEMA}},
 }  # fmt: skip
 TEXT = {"prompt": ["a", [1, 2]], "max_tokens": 4, "n": 2, "echo": False}
 PATHS = {
@@ -83,8 +88,11 @@ def mutations(rng: random.Random) -> Iterator[tuple[str, bytes, dict[str, str]]]
     for _ in range(REQUESTS):
         path, body = rng.choice(list(PATHS.items()))
         mutated = json.loads(json.dumps(body))
+        changed = mutated
+        if body is CHAT and rng.random() < 0.2:  # so deep that chance alone seldom leads there
+            changed = mutated["tools"][0]["function"]["parameters"]
         for _ in range(rng.choice((1, 1, 1, 2, 3))):
-            mutate(mutated, rng)
+            mutate(changed, rng)
         raw = json.dumps(mutated).encode()
         if rng.random() < 0.05:
             raw = spoil(raw, rng)

@@ -1,7 +1,8 @@
 """The document and the page say what is there, no more and no less."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -11,10 +12,23 @@ from jsonschema import Draft202012Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
+from cupola.engines.port import Generation
 from cupola.gateway.address import resolve
 from cupola.gateway.openapi import describe_endpoint
+from cupola.kit.errors import RateLimited
 from cupola.wire.azure import decode as azure
-from tests.gateway.fakes import HELLO, FixedPool, caller_of, saying, served
+from cupola.wire.canonical import Event, Failed
+from tests.gateway.fakes import (
+    HELLO,
+    PROFILE,
+    Caller,
+    FixedPool,
+    ScriptedReplica,
+    caller_of,
+    gateway_of,
+    saying,
+    served,
+)
 
 PILOT = "/endpoints/pilot"
 CHAT = {"messages": [{"role": "user", "content": "Hi"}]}
@@ -95,6 +109,53 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]):
     references = set(re.findall(r"#/components/schemas/(\w+)", str(document)))
 
     assert references <= document["components"]["schemas"].keys()
+
+
+@pytest.mark.parametrize(
+    ("changes", "lacking"),
+    [
+        ({"chat_template": ""}, "chat/completions"),
+        ({"takes_conversations": True}, "/completions"),
+    ],
+    ids=["no chat", "no text"],
+)
+async def test_what_the_model_cannot_do_is_not_described(changes: dict[str, Any], lacking: str):
+    """A route that would answer 404 to everybody is no promise."""
+    profile = replace(PROFILE, **changes)
+    caller = Caller(gateway_of(replace(served(FixedPool([])), profile=profile)))
+    missing = {path for path, _ in iter_operations(describe_endpoint(served(FixedPool([])), ""))}
+    described = describe_endpoint(replace(served(FixedPool([])), profile=profile), "")
+    missing -= described["paths"].keys()
+
+    assert any(path.endswith(lacking) for path in missing)
+    for path in missing - {"/score"}:
+        body = {**CHAT} if "chat" in path else {**TEXT}
+        assert 404 == (await caller.call(fill(path), body)).status
+
+
+async def test_a_providers_refusals_are_described():
+    """Only models that others run have limits of their own, and not all say when to come back."""
+    profile = replace(PROFILE, takes_conversations=True)
+    provider = replace(served(FixedPool([ScriptedReplica(limited, profile)])), profile=profile)
+    answer = await Caller(gateway_of(provider)).call(f"{PILOT}/chat/completions", CHAT)
+
+    described = describe_endpoint(provider, "http://h")
+    [refusal] = [
+        one["responses"]["429"]
+        for path, one in iter_operations(described)
+        if path == "/chat/completions"
+    ]
+    reference = refusal["content"]["application/json"]["schema"]["$ref"]
+    assert 429 == answer.status
+    fits(described, reference.rpartition("/")[2]).validate(answer.json)
+    assert "retry-after" in refusal["headers"].keys() - answer.headers.keys()
+    assert not described["components"]["headers"]["retry-after"]["required"]
+    own = describe_endpoint(served(FixedPool([])), "http://h")
+    assert not any("429" in one["responses"] for _, one in iter_operations(own))
+
+
+async def limited(request: Generation) -> AsyncGenerator[Event, None]:
+    yield Failed(RateLimited("Wait a while."))
 
 
 async def test_the_document_knows_its_address():

@@ -1,9 +1,12 @@
 """A request becomes a prompt in the model's own layout, and a constraint for the decoder."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cupola.engines.port import Generation, JsonOutput, ToolOutput
 from cupola.gateway.layout import Layout
@@ -191,6 +194,25 @@ def test_a_whole_reply_may_come_at_once():
     """The engine is told that nobody waits for pieces."""
     assert generation(stream=True).incremental
     assert not generation().incremental
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters(exclude_categories=[])),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(value=VALUES, indent=st.integers(0, 5))
+def test_json_is_indented_as_python_does(value: Any, indent: int):
+    """Character for character, whatever it is: models were trained on nothing else."""
+    layout = layout_of(f"{{{{ messages[0].content | tojson(indent={indent}) }}}}")
+    expected = json.dumps(value, indent=indent, ensure_ascii=False)
+
+    assert expected == layout.render([{"content": value}], None, opening=True)
 
 
 def test_a_template_is_compiled_once():

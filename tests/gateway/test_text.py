@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from cupola.engines.port import Generation, Tokens, Verbatim
-from cupola.wire.canonical import Candidate, Delta, Event, Finish, TokenLogprob, Usage
+from cupola.kit.errors import TooLong
+from cupola.wire.canonical import Candidate, Delta, Event, Failed, Finish, TokenLogprob, Usage
 from tests.gateway.fakes import (
     PROFILE,
     Caller,
@@ -106,6 +107,19 @@ async def test_an_echo():
     assert ["It is Rome", "Not Rome"] == [choice["text"] for choice in reply["choices"]]
 
 
+async def test_every_answer_of_a_beam_search_is_echoed():
+    """They are one generation's, and still answers each."""
+    beams = saying(
+        *(Delta(" Rome", 1, (), 0), Finish("length", Usage(4, 1), 0)),
+        *(Delta(" Oslo", 1, (), 1), Finish("length", Usage(4, 1), 1)),
+    )
+    caller, _ = caller_of(beams)
+    body = {"prompt": "To", "n": 2, "use_beam_search": True, "temperature": 0, "echo": True}
+    response = await caller.call(V1, body)
+
+    assert ["To Rome", "To Oslo"] == [choice["text"] for choice in response.json["choices"]]
+
+
 async def test_fill_in_the_middle():
     """Suffix first, both inert; the reply looks like a chat's."""
     tokens = {**PROFILE.control_tokens, "[SUFFIX]": 10, "[PREFIX]": 11}
@@ -117,6 +131,8 @@ async def test_fill_in_the_middle():
     expected = ("<s>[SUFFIX]", Verbatim("return x"), "[PREFIX]", Verbatim("def f("))
     assert expected == replica.asked[0].prompt
     assert " Rome" == response.json["choices"][0]["message"]["content"]
+    [card] = (await Caller(gateway_of(coder)).call("/endpoints/pilot/v1/models")).json["data"]
+    assert card["capabilities"]["completion_fim"]
 
 
 @pytest.mark.parametrize(
@@ -142,6 +158,15 @@ async def test_what_is_wrong_is_refused_where_it_stands(
     assert status == response.status
     assert ["body", *where] == response.json["detail"][0]["loc"]
     assert not replica.asked
+
+
+@pytest.mark.parametrize("path", [AZURE, V1])
+async def test_a_prompt_that_is_too_long_is_called_by_its_name(path: str):
+    """There are no messages here, whatever engines call it."""
+    caller, _ = caller_of(saying(Failed(TooLong("Too long.", path=("messages",)))))
+    response = await caller.call(path, {"prompt": "a"})
+
+    assert (400, "prompt") == (response.status, response.json["error"]["param"])
 
 
 async def test_without_the_tokens_there_is_no_filling_in():

@@ -12,6 +12,8 @@ import pytest
 from pilot.conversation import Conversation, Split
 from pilot.corpus import copying, json_mode, tools
 from pilot.corpus.places import is_training_city
+from pilot.corpus.tools_definitions import reference_tool, tool_of
+from pilot.corpus.tools_questions import ask
 from pilot.corpus.tools_wordings import MODE_NOUNS
 
 COUNT = 3000
@@ -76,8 +78,8 @@ def test_sample_is_the_same_again() -> None:
 def test_held_out_routes_use_no_training_city() -> None:
     rng = random.Random(5)
     for _ in range(COUNT):
-        tool = tools.tool_of(rng.choice(tuple(MODE_NOUNS)), "heldout", rng)
-        asked = tools.ask(tool, "heldout", rng)
+        tool = tool_of(rng.choice(tuple(MODE_NOUNS)), "heldout", rng)
+        asked = ask(tool, "heldout", rng)
         assert not any(is_training_city(name) for name in asked.places.values())
 
 
@@ -169,7 +171,7 @@ def test_copies_stand_in_the_prompt(split: Split) -> None:
 
 
 def test_reference_tool_is_word_for_word() -> None:
-    function = tools.reference_tool().definition["function"]
+    function = reference_tool().definition["function"]
     assert function["name"] == "get_flight_info"
     assert function["description"].startswith("Returns information about the next flight between")
     assert function["parameters"]["required"] == ["origin_city", "destination_city"]

@@ -59,6 +59,8 @@ def test_null_means_absent(name: str):
         ("max_tokens", 64.0, 64),
         ("stream", "true", True),
         ("seed", -1, -1),
+        ("seed", "9007199254740993", 2**53 + 1),
+        ("seed", " -9007199254740993 ", -(2**53) - 1),
         ("stop", "###", ("###",)),
         ("stop", ["a", "b"], ("a", "b")),
         ("stop", [], ()),
@@ -287,6 +289,16 @@ BAD_MESSAGES: dict[str, tuple[Any, tuple[str | int, ...]]] = {
     "text part without text": ({"role": "user", "content": [{"type": "text"}]},
                                ("content", 0, "text")),
     "result without call": ({"role": "tool", "content": "x"}, ("tool_call_id",)),
+    "arguments nested too deep": (
+        {"role": "assistant", "tool_calls": [{"id": "1", "function": {
+            "name": "f", "arguments": '{"a":' * 500 + "1" + "}" * 500}}]},
+        ("tool_calls", 0, "function", "arguments"),
+    ),
+    "arguments with half a character": (
+        {"role": "assistant", "tool_calls": [{"id": "1", "function": {
+            "name": "f", "arguments": '{"a": "\\uD800"}'}}]},
+        ("tool_calls", 0, "function", "arguments"),
+    ),
     "arguments that are no JSON": (
         {"role": "assistant", "tool_calls": [{**CALL, "function": {"name": "f",
                                                                    "arguments": "{a"}}]},

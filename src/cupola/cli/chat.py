@@ -42,7 +42,8 @@ def chat(endpoint: str = typer.Argument("pilot"), home: HomeOption = None) -> No
         start = spell_command(installation.settings.home, "up")
         raise Unavailable(f"No Cupola is running. Start it in another terminal: {start}")
     target, _, keys = installation.get_endpoint(endpoint)
-    Chat(Conversation(target.target_uri, keys.primary)).run(endpoint)
+    conversation = Conversation(target.target_uri, keys.primary, installation.server.certificate)
+    Chat(conversation).run(endpoint)
 
 
 class Chat:

@@ -8,10 +8,11 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException, HTTPResponse
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
+from cupola.http.trust import pin
 from cupola.kit.errors import CupolaError
 
 Message: TypeAlias = dict[str, Any]
@@ -40,8 +41,9 @@ class Reply:
 class Conversation:
     """Messages so far, and how to have the next one."""
 
-    def __init__(self, target_uri: str, key: str) -> None:
-        self._address = urlsplit(target_uri)
+    def __init__(self, target_uri: str, key: str, certificate: str | None = None) -> None:
+        self._uri = target_uri
+        self._certificate = certificate
         self._key = key
         self.system = ""
         self.request = ""
@@ -67,11 +69,10 @@ class Conversation:
 
     @contextmanager
     def _post(self, body: dict[str, Any]) -> Iterator[HTTPResponse]:
-        address = self._address
-        connection = HTTPConnection(str(address.hostname), address.port, timeout=_PATIENCE)
+        connection = connect(self._uri, self._certificate, _PATIENCE)
         headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
         try:
-            path = f"{address.path}/chat/completions"
+            path = f"{urlsplit(self._uri).path}/chat/completions"
             connection.request("POST", path, json.dumps(body), headers)
             response = connection.getresponse()
             if response.status != HTTPStatus.OK:
@@ -81,6 +82,15 @@ class Conversation:
             raise TurnFailed(f"The endpoint does not answer ({error}).") from error
         finally:
             connection.close()
+
+
+def connect(url: str, certificate: str | None, timeout: float) -> HTTPConnection:
+    """A connection to the server of `url`, which over TLS must show `certificate`."""
+    address = urlsplit(url)
+    host = str(address.hostname)
+    if certificate is None:
+        return HTTPConnection(host, address.port, timeout=timeout)
+    return HTTPSConnection(host, address.port, timeout=timeout, context=pin(certificate))
 
 
 def _read_events(response: HTTPResponse) -> Iterator[dict[str, Any]]:

@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPException
 from pathlib import Path
 from typing import Self, TypeVar
-from urllib.parse import urlsplit
 
 from cupola.app import State, open_catalog, open_state
 from cupola.catalog.service import Catalog
+from cupola.cli.conversation import connect
 from cupola.deployments.model import Endpoint, EndpointState
 from cupola.deployments.schemas import EndpointSummary, get_keys, summarise
 from cupola.home import Home, RunningServer
@@ -54,13 +54,17 @@ class Installation:
 
     def _summarise(self, endpoint: Endpoint) -> EndpointSummary:
         settings = self.settings
-        url = self.server.url if self.server else base_url(settings.host, settings.port)
+        url = (
+            self.server.url
+            if self.server
+            else base_url(settings.host, settings.port, tls=settings.tls != "off")
+        )
         return summarise(endpoint, self._find_state(endpoint), url)
 
     def _find_state(self, endpoint: Endpoint) -> EndpointState:
         if self.server is None:
             return EndpointState.STOPPED
-        healthy = _is_healthy(f"{self.server.url}/endpoints/{endpoint.name}/")
+        healthy = _is_healthy(self.server, f"/endpoints/{endpoint.name}/")
         return EndpointState.READY if healthy else EndpointState.STARTING
 
     def _read(self, read: Callable[[State], Awaitable[T]]) -> T:
@@ -76,11 +80,10 @@ def open_own_catalog(home: Path | None) -> Catalog:
     return open_catalog(Home(load_settings(home=home).home))
 
 
-def _is_healthy(url: str) -> bool:
-    address = urlsplit(url)
-    connection = HTTPConnection(str(address.hostname), address.port, timeout=_PATIENCE)
+def _is_healthy(server: RunningServer, path: str) -> bool:
+    connection = connect(server.url, server.certificate, _PATIENCE)
     try:
-        connection.request("GET", address.path)
+        connection.request("GET", path)
         return connection.getresponse().status == HTTPStatus.OK
     except (OSError, HTTPException):
         return False

@@ -20,10 +20,15 @@ ReadyFile = Annotated[
     typer.Option(metavar="F", help="Write this file when the first endpoint answers."),
 ]
 
+TlsOption = Annotated[
+    str | None, typer.Option(metavar="T", help="off, local (an authority of ours) or own.")
+]
+
 
 def up(
     host: Annotated[str | None, typer.Option(metavar="H", help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(metavar="P", help="Port; 0: any free one.")] = None,
+    tls: TlsOption = None,
     home: HomeOption = None,
     ready_file: ReadyFile = None,
 ) -> None:
@@ -32,7 +37,7 @@ def up(
 
     from cupola.settings import load_settings
 
-    settings = load_settings(host=host, port=port, home=home)
+    settings = load_settings(host=host, port=port, tls=tls, home=home)
     print(f"Cupola is starting. Its data lives in {settings.home}", flush=True)
     with asyncio.Runner(loop_factory=_choose_loop()) as runner:
         runner.run(_run(settings, ready_file))

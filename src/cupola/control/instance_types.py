@@ -51,7 +51,11 @@ async def get_type(name: TypeName, caller: Caller, services: Parts) -> InstanceT
     return _show(await services.instance_types.get(name))
 
 
-@router.put("/instance-types/{name}", summary="Offer an instance type")
+@router.put(
+    "/instance-types/{name}",
+    summary="Offer an instance type",
+    responses={201: {"description": "It is new.", "model": InstanceTypeResource}},
+)
 async def put_type(
     name: TypeName, body: NewInstanceType, by: Administrator, services: Parts, response: Response
 ) -> InstanceTypeResource:

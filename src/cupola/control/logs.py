@@ -47,19 +47,20 @@ class _Reading:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._place: int | None = None
+        self._place = -1
 
     def take(self) -> bytes:
-        """What is new in it; of the first look, its end."""
+        """What is new in it; of the first look, its last whole lines."""
         try:
             with self._file.open("rb") as opened:
                 size = opened.seek(0, 2)
-                if self._place is None or size < self._place:  # begun anew since
+                fresh = not 0 <= self._place <= size  # not read yet, or begun anew since
+                if fresh:
                     self._place = max(0, size - _TAIL)
                 opened.seek(self._place)
                 text = opened.read(_TAIL)
                 self._place += len(text)
-                return text
+                return text.partition(b"\n")[2] if fresh and size > _TAIL else text
         except FileNotFoundError:
             return b""
 

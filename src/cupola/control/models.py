@@ -10,13 +10,13 @@ from pydantic import Field, StringConstraints
 from cupola.catalog.model import Capability, DeploymentKind, Model, Task
 from cupola.control.authority import Administrator, Caller
 from cupola.control.paging import AnyPage, Page, slice_after
-from cupola.control.repetition import RepeatableRoute
+from cupola.control.repetition import SlowRepeatableRoute
 from cupola.control.services import Parts
 from cupola.control.shapes import Asked, ModelName, Told
 from cupola.control.subscriptions import AnyModel
 from cupola.kit.errors import Malformed
 
-router = APIRouter(tags=["models"], route_class=RepeatableRoute)
+router = APIRouter(tags=["models"], route_class=SlowRepeatableRoute)
 
 _Word = Annotated[str | None, Query(max_length=200)]
 

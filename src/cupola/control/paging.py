@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Generic, TypeVar
 
 from fastapi import Depends, Query, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from cupola.control.seal import LONGEST, NotOurs, Seal
 from cupola.control.services import Parts
@@ -24,6 +24,8 @@ USUAL = 50
 
 class Page(BaseModel, Generic[R]):
     """A part of a list."""
+
+    model_config = ConfigDict(json_schema_extra={"description": "A part of a list."})
 
     items: list[R]
     next: str | None = Field(

@@ -8,7 +8,7 @@ What may be shown once only (`show_once`) is not kept.
 import hashlib
 import json
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
@@ -32,7 +32,13 @@ def show_once(request: Request, *fields: str) -> None:
 
 
 class RepeatableRoute(APIRoute):
-    """A route that honours `Idempotency-Key` on POST."""
+    """A route that honours `Idempotency-Key` on POST.
+
+    The whole of it is one transaction, which holds the database's one place for writers.
+    """
+
+    within: ClassVar[bool] = True
+    """Whether the route runs inside the transaction that keeps its reply."""
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
@@ -40,9 +46,21 @@ class RepeatableRoute(APIRoute):
         async def repeatable(request: Request) -> Response:
             if request.method != "POST" or HEADER not in request.headers:
                 return await handle(request)
-            return await _answer_once(request, handle)
+            if self.within:
+                return await _answer_once(request, handle)
+            return await _answer_slowly(request, handle)
 
         return repeatable
+
+
+class SlowRepeatableRoute(RepeatableRoute):
+    """The same for work that may take long: copying files, asking others over the network.
+
+    Its reply is kept after its change. Who asks again because the server died between the two is
+    told that the name is taken, instead of getting the reply again.
+    """
+
+    within = False
 
 
 async def _answer_once(request: Request, handle: Handler) -> Response:
@@ -59,6 +77,21 @@ async def _answer_once(request: Request, handle: Handler) -> Response:
         if response.status_code < 300:
             await services.replies.add(_keep(request, response, name, asked, now))
     services.fleet.wake()  # only now can it see the change
+    return response
+
+
+async def _answer_slowly(request: Request, handle: Handler) -> Response:
+    services: Services = request.app.state.services
+    name = await _name(request, services)
+    asked = await _digest(request)
+    now = int(services.clock.now())
+    known = await services.replies.find(name)
+    if known is not None and known.created >= now - KEPT_SECONDS:
+        return _repeat(known, asked)
+    response = await handle(request)
+    async with services.work.transaction():
+        await services.replies.sweep(now - KEPT_SECONDS)
+        await services.replies.add(_keep(request, response, name, asked, now))
     return response
 
 

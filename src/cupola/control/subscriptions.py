@@ -57,7 +57,11 @@ async def list_subscriptions(
     return await page.fetch(read, lambda each: each.model, _show)
 
 
-@router.put("/projects/{project}/subscriptions/{model}", summary="Accept a model's offer")
+@router.put(
+    "/projects/{project}/subscriptions/{model}",
+    summary="Accept a model's offer",
+    responses={201: {"description": "It was not yet.", "model": SubscriptionResource}},
+)
 async def accept(
     project: Deployable, model: AnyModel, body: Acceptance, services: Parts, response: Response
 ) -> SubscriptionResource:

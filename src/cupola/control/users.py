@@ -107,8 +107,9 @@ async def update_user(
 ) -> UserResource:
     """Someone who is disabled, and every token and project key of theirs, is nobody at once."""
     users = services.users
-    async with services.audit.change(by, "users.update", user) as change:
-        found = before = await find_somebody(users, user)
+    known = await find_somebody(users, user)
+    async with services.audit.change(by, "users.update", known.name) as change:
+        found = before = await users.get_user(known.id)
         require(expected, before.version, f"The user {before.name!r}")
         if body.administrator not in (None, before.administrator):
             found = await users.set_administrator(before.id, body.administrator)
@@ -128,8 +129,9 @@ async def disable_user(
     user: Somebody, by: Administrator, services: Parts, expected: Expected
 ) -> UserResource:
     """Users are never forgotten, because the audit log names them; they can be enabled again."""
-    async with services.audit.change(by, "users.disable", user) as change:
-        before = await find_somebody(services.users, user)
+    known = await find_somebody(services.users, user)
+    async with services.audit.change(by, "users.disable", known.name) as change:
+        before = await services.users.get_user(known.id)
         require(expected, before.version, f"The user {before.name!r}")
         found = before if before.disabled else await services.users.disable(before.id)
         change.before, change.after = _tell(before), _tell(found)

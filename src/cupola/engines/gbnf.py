@@ -119,15 +119,16 @@ class _Writer:
                     raise self._refuse(f"its {key!r} is no list of schemas")
                 self._check(schema, (key, "type"))
                 return " | ".join([self._named(one) for one in schema[key]])
-        if "allOf" in schema and len(schema["allOf"]) == 1:
-            return self._rule(schema["allOf"][0])
+        joined = schema.get("allOf")
+        if isinstance(joined, list) and len(joined) == 1:
+            return self._rule(joined[0])
         return self._typed(schema)
 
     def _typed(self, schema: Mapping[str, Any]) -> str:
         kind = schema.get("type", list(_TYPES) if not self._guess(schema) else self._guess(schema))
         if isinstance(kind, list):
             return " | ".join([self._named({**schema, "type": one}) for one in kind])
-        if kind not in _KNOWN:
+        if not isinstance(kind, str) or kind not in _KNOWN:
             raise self._refuse(f"its type is {kind!r}")
         self._check(schema, ("type", *_KNOWN[kind]))
         match kind:
@@ -149,10 +150,14 @@ class _Writer:
         return "array" if "items" in schema else None
 
     def _object(self, schema: Mapping[str, Any]) -> str:
-        properties = schema.get("properties") or {}
-        if not properties and not schema.get("required"):
+        properties, names = schema.get("properties") or {}, schema.get("required") or []
+        if not properties and not names:
             return self._map(schema.get("additionalProperties", True))
-        required = set(schema.get("required", ()))
+        if not isinstance(properties, Mapping):
+            raise self._refuse("its 'properties' is no object")
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise self._refuse("its 'required' is no list of names")
+        required = set(names)
         if not required <= properties.keys():
             raise self._refuse("it requires a property that it does not describe")
         pairs = [(self._pair(name, part), name in required) for name, part in properties.items()]
@@ -201,7 +206,7 @@ class _Writer:
         return f'"\\"" char{{{least},{"" if most is None else most}}} "\\""'
 
     def _limits(self, schema: Mapping[str, Any], least: str, most: str) -> tuple[int, int | None]:
-        low, high = schema.get(least, 0), schema.get(most)
+        low, high = schema.get(least) or 0, schema.get(most)
         for key, value in ((least, low), (most, high)):
             if value is not None and (type(value) is not int or not 0 <= value <= MAX_REPEATS):
                 raise self._refuse(f"{key!r} is not a number from 0 to {MAX_REPEATS}")

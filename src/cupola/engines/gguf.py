@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from cupola.engines.by_heart import find_python_tokens
 from cupola.engines.gguf_file import BadModelFile, read_metadata
 from cupola.engines.pieces import CONTROL, UNKNOWN, USER_DEFINED, read_pieces
 from cupola.engines.port import Profile
@@ -63,6 +64,7 @@ def profile(header: Header, context_length: int | None = None) -> Profile:
         control_tokens=header.control_tokens,
         tool_calls_token=header.control_tokens.get("[TOOL_CALLS]"),
         grammar=True,
+        calls_by_heart=find_python_tokens(header.tokenizer, header.control_tokens) is not None,
     )
 
 

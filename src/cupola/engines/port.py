@@ -6,11 +6,12 @@ from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
-from cupola.wire.canonical import ChatRequest, Event, Options, Tool
+from cupola.wire.canonical import ChatRequest, Event, Options, TextRequest, Tool
 
 LOGPROBS: Final = "logprobs"
 TOOLS: Final = "tools"
 TEXT: Final = "text"
+FILL: Final = "fim"
 SAFE_PROMPT: Final = "safe_prompt"
 """What only an engine that takes conversations need say that it can do: of the others, the model's
 file tells."""
@@ -38,10 +39,12 @@ class Profile:
     """Its name, for messages."""
     capabilities: frozenset[str] = frozenset()
     """Those of `CAPABILITIES` that the engine has with this model. If it takes conversations, also
-    `TOOLS`, `TEXT`, `SAFE_PROMPT`, and the names of extra parameters that it hands on."""
+    `TOOLS`, `TEXT`, `FILL`, `SAFE_PROMPT`, and the names of extra parameters that it hands on."""
     takes_conversations: bool = False
     """The engine is given conversations as they are: the layout of prompts, and what in them is a
     control token, are its own concern, and nothing above says anything of them."""
+    calls_by_heart: bool = False
+    """Whether the model may call some functions in a form of their own: `engines.by_heart`."""
 
     @property
     def reads_calls(self) -> bool:
@@ -84,13 +87,15 @@ class JsonOutput(Struct, frozen=True):
 class ToolOutput(Struct, frozen=True):
     """The reply calls some of `tools`; with mode `auto` it may be text instead.
 
-    `content` constrains the text of an `auto` reply that does not call.
+    `content` constrains the text of an `auto` reply that does not call. `by_heart` names those of
+    `tools` that may also be called as `engines.by_heart` says, for the prompt told the model so.
     """
 
     tools: tuple[Tool, ...]
     mode: Literal["auto", "required"]
     parallel: bool
     content: JsonOutput | None = None
+    by_heart: tuple[str, ...] = ()
 
 
 Constraint: TypeAlias = JsonOutput | ToolOutput
@@ -127,6 +132,8 @@ class Generation(Struct, frozen=True):
     conversation: ChatRequest | None = None
     """For an engine that takes conversations: what there is instead of a prompt. Everything that is
     said of sampling above holds; `constraint` is what its tools and its form come to."""
+    completion: TextRequest | None = None
+    """For such an engine: the request whose prompt, or one of whose prompts, `prompt` is."""
 
 
 class Engine(Protocol):

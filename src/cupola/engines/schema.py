@@ -3,8 +3,12 @@
 What the decoder cannot enforce it would ignore, and some few schemas take it minutes to compile
 while every other request waits. So a schema is bounded in size, depth and patterns, then compiled
 once here, by the same library that the engine uses.
+
+What came back is looked at again, because engines ignore what they cannot enforce, and services
+promise more than they hold.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
@@ -26,6 +30,10 @@ _WHITE_SPACE: Final = {
 }
 """As Python's `json.dumps` writes, which is what models are trained on; else it may be endless."""
 
+_KINDS: Final[Mapping[str, tuple[type, ...]]] = {
+    "object": (dict,), "array": (list,), "string": (str,), "boolean": (bool,),
+    "number": (int, float), "integer": (int, float), "null": (type(None),),
+}  # fmt: skip
 _OPEN_KEYS: Final = ("additionalProperties", "patternProperties", "$ref", "anyOf", "oneOf", "allOf")
 
 
@@ -56,8 +64,31 @@ def close_object(schema: Mapping[str, Any]) -> dict[str, Any]:
         **schema,
         "properties": {name: _close_nested(part) for name, part in properties.items()},
         # A property that is required but not described can only be one that is not named.
-        "additionalProperties": not set(schema.get("required", ())) <= properties.keys(),
+        "additionalProperties": not _find_required(schema) <= properties.keys(),
     }
+
+
+def _find_required(schema: Mapping[str, Any]) -> set[str]:
+    """The properties that `schema` requires, as far as it names them in a list of names."""
+    names = schema.get("required")
+    return {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
+
+
+def find_reply_fault(text: str, schema: Mapping[str, Any]) -> str | None:
+    """How a complete reply breaks `schema`, as far as its outermost level shows it, or None."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return "The answer is not JSON."
+    if "$ref" in schema:  # beside which, in older drafts, nothing counts
+        return None
+    kind = schema.get("type")
+    kinds = _KINDS.get(kind) if isinstance(kind, str) else None
+    if kinds and (not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)):
+        return f"The answer is not a JSON {kind}."
+    if isinstance(value, dict) and (missing := sorted(_find_required(schema) - value.keys())):
+        return f"The answer lacks {missing[0]!r}, which its schema requires."
+    return None
 
 
 def _close_nested(schema: Any) -> Any:

@@ -36,10 +36,10 @@ def check(request: ChatRequest, served: Served) -> None:
 def check_text(request: TextRequest, served: Served) -> None:
     """Raise what is wrong with `request`, if anything is."""
     _check_shared(request, served, frozenset())
-    if not served.profile.continues_text:
-        raise NotFound(f"The model {served.model} chats; it does not complete plain text here.")
     if request.suffix is not None:
         check_fill(served)
+    elif not served.profile.continues_text:
+        raise NotFound(f"The model {served.model} chats; it does not complete plain text here.")
     if request.echo and request.logprobs is not None:
         raise Unsupported(
             "Log-probabilities of the prompt cannot be told: leave out 'echo' or 'logprobs'.",

@@ -61,6 +61,13 @@ def _check_options(request: Sampled, options: Options, served: Served) -> None:
         if changed and name in _OF_BEAMS and not options.use_beam_search:
             raise Invalid(f"'{name}' is for beam search: it needs 'use_beam_search': true.",
                           path=(name,))  # fmt: skip
+    if request.max_tokens is not None and options.min_tokens > request.max_tokens:
+        raise Invalid(
+            "min_tokens must be less than or equal to "
+            f"max_tokens={request.max_tokens}, got {options.min_tokens}.",
+            path=("min_tokens",),
+            value=options.min_tokens,
+        )
     if options.use_beam_search:
         _check_beams(request)
 

@@ -6,6 +6,7 @@ that OpenAI's clients read; faults of the body have, beside it, the list that Mi
 """
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -14,7 +15,7 @@ from msgspec.structs import replace
 
 from cupola.gateway.address import Address, Tongue, guess_tongue
 from cupola.gateway.authenticate import Headers
-from cupola.kit.errors import CupolaError
+from cupola.kit.errors import CupolaError, Kind
 from cupola.wire import chat, sampling, text
 from cupola.wire.azure import decode as azure_decode
 from cupola.wire.azure import encode as azure_encode
@@ -134,13 +135,27 @@ def _refuse_v1(error: CupolaError) -> Refusal:
     return Refusal(status, code, encode(both))
 
 
+def _of_prompt(refuse: Callable[[CupolaError], Refusal]) -> Callable[[CupolaError], Refusal]:
+    """`refuse`, for routes without messages, by which name engines call all that is too long."""
+
+    def refuse_text(error: CupolaError) -> Refusal:
+        if error.kind is Kind.TOO_LONG:
+            error = copy(error)
+            error.path = ("prompt",)
+        return refuse(error)
+
+    return refuse_text
+
+
 AZURE = Dialect(azure_decode.FIELDS, _read_azure, _style_azure, azure_errors.refuse, _CHAT)
 FOUNDRY = Dialect(_FOUNDRY, _read_foundry, _style_azure, azure_errors.refuse_with_list, _CHAT)
 OPEN = Dialect(_V1, _read_v1, _style_v1, _refuse_v1, _CHAT)
 SCORE = Dialect(_SCORE, _read_score, _style_azure, score.refuse, Shape(score.encode, Chunks))
-TEXT_AZURE = Dialect(text.FIELDS, _read_text_azure, _style_azure, azure_errors.refuse, _TEXT)
-TEXT_OPEN = Dialect(_TEXT_V1, _read_text_v1, _style_v1, _refuse_v1, _TEXT)
-FILL = Dialect(_FILL, _read_fill, _style_v1, _refuse_v1, _CHAT)
+TEXT_AZURE = Dialect(
+    text.FIELDS, _read_text_azure, _style_azure, _of_prompt(azure_errors.refuse), _TEXT
+)
+TEXT_OPEN = Dialect(_TEXT_V1, _read_text_v1, _style_v1, _of_prompt(_refuse_v1), _TEXT)
+FILL = Dialect(_FILL, _read_fill, _style_v1, _of_prompt(_refuse_v1), _CHAT)
 
 DIALECTS: Mapping[Tongue, Dialect] = {
     Tongue.AZURE: AZURE,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cupola.gateway.directory import Served
+from cupola.gateway.plan import can_chat, can_fill
 from cupola.kit.errors import NotFound
 
 
@@ -44,8 +45,8 @@ def _card(one: Served, among: Sequence[Served]) -> dict[str, Any]:
         "created": one.created,
         "owned_by": one.provider,
         "capabilities": {
-            "completion_chat": True,
-            "completion_fim": False,
+            "completion_chat": can_chat(one),
+            "completion_fim": can_fill(one),
             "function_calling": profile.calls_tools,
             "fine_tuning": False,
             "vision": False,

@@ -23,8 +23,8 @@ from cupola.gateway.bodies import SCHEMAS as BODY_SCHEMAS
 from cupola.gateway.compatibility import ALIASES, SERVICE, Compatibility
 from cupola.gateway.directory import Served
 from cupola.gateway.exchange import DEPLOYMENT as DEPLOYMENT_HEADER
-from cupola.gateway.plan import can_fill
-from cupola.gateway.refusals import ANY, CHAT, CHAT_424, describe_refusals
+from cupola.gateway.plan import can_chat, can_fill
+from cupola.gateway.refusals import ANY, CHAT, CHAT_424, CHAT_ELSEWHERE, describe_refusals
 from cupola.gateway.refusals import SCHEMAS as REFUSALS
 from cupola.gateway.replies import HEADERS
 from cupola.gateway.replies import SCHEMAS as REPLIES
@@ -104,13 +104,24 @@ def _list_paths(served: Served) -> list[tuple[str, Route]]:
     model = Route(Resource.MODEL, Tongue.OPEN)
     return [
         *((path, to) for path, to in ENDPOINT.items() if _is_served(to, served)),
-        *((f"openai/deployments/{{deployment}}/{path}", to) for path, to in DEPLOYMENT.items()),
+        *(
+            (f"openai/deployments/{{deployment}}/{path}", to)
+            for path, to in DEPLOYMENT.items()
+            if _is_served(to, served)
+        ),
         *((f"{prefix}{{id}}", model) for prefix in MODEL_PREFIXES),
     ]
 
 
 def _is_served(route: Route, served: Served) -> bool:
-    return route.tongue is not Tongue.FILL or can_fill(served)
+    """Whether the model does what the route is for, as far as any model here does it."""
+    if route.resource is not Resource.COMPLETION:
+        return True
+    if route.tongue is Tongue.FILL:
+        return can_fill(served)
+    if route.tongue in (Tongue.TEXT_AZURE, Tongue.TEXT_OPEN):
+        return served.profile.continues_text
+    return can_chat(served)
 
 
 class _Operations:
@@ -190,8 +201,7 @@ class _Operations:
         if route.resource in TASKS:
             return describe_refusals(ANY, route.tongue)
         if route.resource is Resource.COMPLETION:
-            direct = self._compatibility.model_error_status == "direct"
-            refused = describe_refusals(CHAT if direct else CHAT_424, route.tongue)
+            refused = describe_refusals(self._refusals_of_chat(), route.tongue)
             return {"200": _completion(route.tongue), **refused}
         kind, schema = _REPLY[route.resource]
         reply = {"description": "OK", "headers": _IDS, "content": {kind: {"schema": schema}}}
@@ -204,6 +214,11 @@ class _Operations:
             return {"200": reply, "503": why}
         refused = describe_refusals((404,) if route.resource in _KEYLESS else ANY, route.tongue)
         return {"200": reply, **refused}
+
+    def _refusals_of_chat(self) -> list[int]:
+        direct = self._compatibility.model_error_status == "direct"
+        elsewhere = CHAT_ELSEWHERE if self._served.profile.takes_conversations else ()
+        return [*(CHAT if direct else CHAT_424), *elsewhere]
 
 
 def _refer(*names: str) -> dict[str, Any]:

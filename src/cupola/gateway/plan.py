@@ -3,10 +3,10 @@
 from msgspec import Struct
 from msgspec.structs import replace
 
-from cupola.engines.port import SAFE_PROMPT, Generation, Piece, Tokens, Verbatim
+from cupola.engines.port import FILL, SAFE_PROMPT, Generation, Piece, Tokens, Verbatim
 from cupola.gateway.directory import Served
 from cupola.gateway.layout import Layout
-from cupola.gateway.prepare import render, sample
+from cupola.gateway.prepare import find_known, render, sample
 from cupola.gateway.safe_prompt import with_safe_prompt
 from cupola.kit.errors import NotFound
 from cupola.wire.canonical import ChatRequest, Sampled, TextRequest
@@ -31,11 +31,12 @@ class Plan(Struct, frozen=True):
 
 def plan_chat(request: ChatRequest, served: Served, layout: Layout) -> Plan:
     """The answers to a conversation."""
-    if not served.profile.chat_template:
+    if not can_chat(served):
         raise NotFound(
             f"The model {served.model} continues texts and has no chat: call /completions."
         )
-    generation = sample(request, served, render(request, layout))
+    known = find_known(request, layout)
+    generation = sample(request, served, render(request, layout, known), known)
     if request.n == 1 and request.best_of is None:
         return Plan((generation,), _NO_ECHO, 1, 1, 1)  # nearly all, and half the time
     return _plan(request, [generation], [""])
@@ -51,10 +52,9 @@ def plan_conversation(request: ChatRequest, served: Served) -> Plan:
 
 def plan_text(request: TextRequest, served: Served) -> Plan:
     """The continuations of one text or several."""
-    generations = [
-        sample(request, served, _pieces(prompt, request.suffix, served))
-        for prompt in request.prompts
-    ]
+    generations = [sample(request, served, _pieces(p, request, served)) for p in request.prompts]
+    if served.profile.takes_conversations:
+        generations = [replace(one, completion=request) for one in generations]
     echoes = [prompt if request.echo and type(prompt) is str else "" for prompt in request.prompts]
     return _plan(request, generations, echoes)
 
@@ -80,25 +80,37 @@ def _vary(generation: Generation, i: int) -> Generation:
     return replace(generation, seed=generation.seed + i)
 
 
-def _pieces(prompt: str | tuple[int, ...], suffix: str | None, served: Served) -> tuple[Piece, ...]:
+def _pieces(
+    prompt: str | tuple[int, ...], request: TextRequest, served: Served
+) -> tuple[Piece, ...]:
     """The prompt as it stands: control tokens in it count, for its author wrote all of it."""
     if type(prompt) is tuple:
         return (Tokens(prompt),)
     assert type(prompt) is str
+    if served.profile.takes_conversations:  # and so shows the model a suffix by itself
+        return (prompt,)
     bos = served.profile.bos_token
-    if suffix is not None:
-        return (bos + _SUFFIX, Verbatim(suffix), _PREFIX, Verbatim(prompt))
+    if request.suffix is not None:
+        return (bos + _SUFFIX, Verbatim(request.suffix), _PREFIX, Verbatim(prompt))
     return (prompt if bos and prompt.startswith(bos) else bos + prompt,)
+
+
+def can_chat(served: Served) -> bool:
+    """Whether the model answers conversations."""
+    return served.profile.takes_conversations or bool(served.profile.chat_template)
 
 
 def can_fill(served: Served) -> bool:
     """Whether the model was trained to fill in the middle."""
+    if served.profile.takes_conversations:
+        return FILL in served.profile.capabilities
     return {_SUFFIX, _PREFIX} <= served.profile.control_tokens.keys()
 
 
 def check_fill(served: Served) -> None:
     """Raise that the model cannot fill in, if it cannot."""
-    if not can_fill(served):
-        raise NotFound(
-            f"The model {served.model} has no fill-in-the-middle: its vocabulary lacks {_SUFFIX}."
-        )
+    if can_fill(served):
+        return
+    far = served.profile.takes_conversations
+    why = "it is served without" if far else f"its vocabulary lacks {_SUFFIX}"
+    raise NotFound(f"The model {served.model} has no fill-in-the-middle: {why}.")

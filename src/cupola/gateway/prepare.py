@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from cupola.engines.by_heart import find_argument
 from cupola.engines.port import Constraint, Generation, JsonOutput, Piece, Profile, ToolOutput
 from cupola.gateway.directory import Served
 from cupola.gateway.inert import ControlText, StandIns
@@ -43,8 +44,10 @@ class Layouts:
         return found[1]
 
 
-def sample(request: Sampled, served: Served, prompt: tuple[Piece, ...]) -> Generation:
-    """The generation that answers `request`, whose prompt is ready."""
+def sample(
+    request: Sampled, served: Served, prompt: tuple[Piece, ...], known: tuple[str, ...] = ()
+) -> Generation:
+    """The generation that answers `request`, whose prompt is ready and names the `known` tools."""
     temperature = request.temperature
     if temperature is None:
         temperature = served.default_temperature
@@ -60,7 +63,7 @@ def sample(request: Sampled, served: Served, prompt: tuple[Piece, ...]) -> Gener
         presence_penalty=request.presence_penalty,
         frequency_penalty=request.frequency_penalty,
         stop=request.stop,
-        constraint=constraint(request) if type(request) is ChatRequest else None,
+        constraint=constraint(request, known) if type(request) is ChatRequest else None,
         logprobs=_logprobs(request),
         options=request.options,
         beams=request.best_of or request.n,
@@ -79,7 +82,25 @@ def _logprobs(request: Sampled) -> int | None:
     return 0 if ranked and not searches else None
 
 
-def constraint(request: ChatRequest) -> Constraint | None:
+def find_known(request: ChatRequest, layout: Layout) -> tuple[str, ...]:
+    """Names of the tools that the model knows by heart, if its prompt can say so.
+
+    None of them was called before in a way that their form cannot show.
+    """
+    if not request.tools or not layout.names_known:
+        return ()
+    known = {tool.name: name for tool in request.tools if (name := find_argument(tool))}
+    for call in [call for message in request.messages for call in message.tool_calls]:
+        if call.name in known and not _fits(json.loads(call.arguments), known[call.name]):
+            del known[call.name]
+    return tuple(known)
+
+
+def _fits(arguments: Any, name: str) -> bool:
+    return type(arguments) is dict and arguments.keys() == {name} and type(arguments[name]) is str
+
+
+def constraint(request: ChatRequest, known: tuple[str, ...] = ()) -> Constraint | None:
     """What the decoder must hold the reply to."""
     content = _content(request.response_format)
     choice = request.tool_choice
@@ -87,15 +108,20 @@ def constraint(request: ChatRequest) -> Constraint | None:
     if not request.tools or mode == "none":
         return content
     if mode == "auto":
-        return ToolOutput(request.tools, "auto", request.parallel_tool_calls, content)
+        return ToolOutput(request.tools, "auto", request.parallel_tool_calls, content, known)
     if choice and choice.name:
         named = tuple(tool for tool in request.tools if tool.name == choice.name)
-        return ToolOutput(named, "required", parallel=False)
-    return ToolOutput(request.tools, "required", request.parallel_tool_calls)
+        known = (choice.name,) if choice.name in known else ()
+        return ToolOutput(named, "required", parallel=False, by_heart=known)
+    return ToolOutput(request.tools, "required", request.parallel_tool_calls, by_heart=known)
 
 
-def render(request: ChatRequest, layout: Layout) -> tuple[Piece, ...]:
-    """The prompt, in which only the template's own control tokens count."""
+def render(request: ChatRequest, layout: Layout, known: tuple[str, ...] = ()) -> tuple[Piece, ...]:
+    """The prompt, in which only the template's own control tokens count.
+
+    Args:
+        known: Names of tools to be named only, for the model knows them by heart.
+    """
     messages = request.messages
     if request.safe_prompt:
         messages = with_safe_prompt(messages)
@@ -105,11 +131,11 @@ def render(request: ChatRequest, layout: Layout) -> tuple[Piece, ...]:
     if layout.folds_system and any(message.role == "system" for message in messages):
         messages = _fold_system(messages)
     turns = [_turn(message) for message in messages]
-    shown = [_shown(tool) for tool in tools] or None
+    shown = [_shown(tool) for tool in tools if tool.name not in known] or None
     continues = messages[-1].prefix
     if continues or _holds_control_text(turns, shown, layout.control):
-        return _render_protected(turns, shown, layout, continues=continues)
-    return (layout.render(turns, shown, opening=True),)
+        return _render_protected(turns, shown, layout, known, continues=continues)
+    return (layout.render(turns, shown, opening=True, known=known),)
 
 
 def _holds_control_text(
@@ -123,16 +149,21 @@ def _holds_control_text(
 
 
 def _render_protected(
-    turns: list[dict[str, Any]], tools: list[Any] | None, layout: Layout, *, continues: bool
+    turns: list[dict[str, Any]],
+    tools: list[Any] | None,
+    layout: Layout,
+    known: tuple[str, ...],
+    *,
+    continues: bool,
 ) -> tuple[Piece, ...]:
     stand_ins = StandIns(layout.control)
     turns = [_protect(turn, stand_ins) for turn in turns]
     if not continues:
-        prompt = layout.render(turns, stand_ins.protect(tools), opening=True)
+        prompt = layout.render(turns, stand_ins.protect(tools), opening=True, known=known)
         return stand_ins.resolve(prompt)
     end = stand_ins.end_mark()
     turns[-1]["content"] += end
-    prompt = layout.render(turns, stand_ins.protect(tools), opening=False)
+    prompt = layout.render(turns, stand_ins.protect(tools), opening=False, known=known)
     if end not in prompt:
         raise Invalid("This model cannot continue a prefix.", path=("messages", len(turns) - 1))
     return stand_ins.resolve(prompt, end)

@@ -16,6 +16,7 @@ _SAID: Mapping[int, str] = {
     408: "The body took too long to arrive.",
     413: "The body is too large.",
     422: "A field has a wrong type or value, or the model lacks it.",
+    429: "The model's provider takes no more for now.",
     FAILED_DEPENDENCY: "The model refused or failed; a header has the status that this would be.",
     500: "A fault of ours. The log has it under the request's id.",
     502: "The engine failed, and did so again on other replicas.",
@@ -27,6 +28,9 @@ ANY: Sequence[int] = (401, 404)
 CHAT: Sequence[int] = (400, 401, 404, 408, 413, 422, 500, 502, 503)
 CHAT_424: Sequence[int] = (401, 404, 408, 413, FAILED_DEPENDENCY, 500, 503)
 """The same, where all that a model refuses has one status."""
+
+CHAT_ELSEWHERE: Sequence[int] = (429,)
+"""Besides, where somebody else runs the model."""
 
 _TEXT = {"type": "string"}
 _STATUS = {"type": "integer", "minimum": 400}
@@ -99,7 +103,7 @@ _SHAPES: Mapping[Tongue, Mapping[int, Sequence[str]]] = {
 
 def describe_refusals(statuses: Sequence[int], tongue: Tongue) -> dict[str, Any]:
     """OpenAPI responses of `statuses`."""
-    return {str(status): _response(status, tongue) for status in statuses}
+    return {str(status): _response(status, tongue) for status in sorted(statuses)}
 
 
 def _response(status: int, tongue: Tongue) -> dict[str, Any]:
@@ -125,6 +129,7 @@ def _headers(status: int) -> Sequence[str]:
     own = {
         401: ["www-authenticate"],
         FAILED_DEPENDENCY: ["ms-azureml-model-error-statuscode", "ms-azureml-model-error-reason"],
+        429: ["retry-after"],
         503: ["retry-after"],
     }
     return ["x-request-id", "x-ms-client-request-id", "x-ms-error-code", *own.get(status, [])]

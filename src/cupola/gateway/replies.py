@@ -152,7 +152,9 @@ HEADERS: Mapping[str, Any] = {
     "x-ms-deployment-name": _header("What answered.", _TEXT, always=True),
     "x-ms-error-code": _header("The body's code.", _TEXT, always=True),
     "www-authenticate": _header("How to send a key.", {"const": "Bearer"}, always=True),
-    "retry-after": _header("Seconds after which to ask again.", _COUNT, always=True),
+    "retry-after": _header(
+        "Seconds after which to ask again, where that is known.", _COUNT, always=False
+    ),
     "ms-azureml-model-error-statuscode": _header(
         "The status that this error has by itself.", _COUNT, always=True
     ),

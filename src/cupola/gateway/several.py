@@ -29,7 +29,7 @@ async def answer_several(
     start = partial(begin, pool, clock=clock, limits=limits)
     step = plan.answers // len(plan.generations)
     tasks = [
-        supervise(_answer(start, one, echo, step * i, queue), name=f"answer {i}")
+        supervise(_answer(start, one, [echo] * step, step * i, queue), name=f"answer {i}")
         for i, (one, echo) in enumerate(zip(plan.generations, plan.echoes, strict=True))
     ]
     unfinished = plan.answers
@@ -48,21 +48,24 @@ async def answer_several(
 async def _answer(
     start: Callable[[Generation], Awaitable[tuple[Event, AsyncGenerator[Event, None]]]],
     generation: Generation,
-    echo: str,
+    echoes: list[str],
     index: int,
     queue: asyncio.Queue[Event],
 ) -> None:
     """Put the events of one generation into the queue; the last is a `Finish` or a `Failed`.
 
     Args:
+        echoes: What each of its answers begins with.
         index: Of its first answer.
     """
     last: Event | None = None
     try:
         first, events = await start(generation)
         try:
-            if echo and not isinstance(first, Failed):
-                queue.put_nowait(Delta(echo, 0, (), index))
+            if not isinstance(first, Failed):
+                for i, echo in enumerate(echoes, index):
+                    if echo:
+                        queue.put_nowait(Delta(echo, 0, (), i))
             queue.put_nowait(last := _mark(first, index))
             async for event in events:
                 queue.put_nowait(last := _mark(event, index))

@@ -24,6 +24,7 @@ from cupola.http.connection import (
     TimedOut,
     Unanswered,
 )
+from cupola.http.trust import pin
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class Tls:
     port: int = 443
     ca_file: str | None = None
     """Authorities to believe instead of the system's, as PEM."""
+    pinned: str | None = None
+    """The one certificate to believe, whatever names it is for, as PEM."""
 
 
 Address: TypeAlias = Unix | Tcp | Tls
@@ -216,8 +219,12 @@ def _name_host(address: Address) -> str:
 
 
 def _trust(address: Tls) -> ssl.SSLContext:
-    """Certificates and host names are checked; there is no way to switch that off."""
-    context = ssl.create_default_context(cafile=address.ca_file)
+    """Certificates and host names are checked, or the one certificate that may be shown is known;
+    there is no way to switch that off."""
+    if address.pinned:
+        context = pin(address.pinned)
+    else:
+        context = ssl.create_default_context(cafile=address.ca_file)
     context.set_alpn_protocols(["http/1.1"])
     return context
 

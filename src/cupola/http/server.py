@@ -8,8 +8,11 @@ import errno
 import logging
 import os
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import uvicorn
@@ -26,6 +29,10 @@ first and never send into a closing one."""
 _LAST_WORDS = 1
 """Seconds for replies under way to end once we stop; their engines have been told to."""
 _BACKLOG = 2048
+
+
+class TlsUnusable(CupolaError):
+    """TLS cannot be had as configured. Said to the person who runs Cupola."""
 
 
 class PortUnusable(CupolaError):
@@ -49,24 +56,40 @@ def listen(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
-def url_of(listener: socket.socket) -> str:
+def url_of(listener: socket.socket, *, tls: bool = False) -> str:
     """Where this machine reaches the socket, as `http://127.0.0.1:8100`."""
     host, port = listener.getsockname()[:2]
-    return base_url(host, port)
+    return base_url(host, port, tls=tls)
 
 
-def base_url(host: str, port: int) -> str:
+def base_url(host: str, port: int, *, tls: bool = False) -> str:
     """The URL for a listening address; one that means "all" is reached as this machine."""
     reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+    scheme = "https" if tls else "http"
+    name = f"[{reachable}]" if ":" in reachable else reachable
+    return f"{scheme}://{name}:{port}"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTls:
+    """What the server shows to callers over TLS, as PEM files."""
+
+    certificate: Path
+    key: Path
 
 
 class Server:
-    """Serves one application on one socket until it is told to stop."""
+    """Serves one application on one socket until it is told to stop.
 
-    def __init__(self, application: Application, listener: socket.socket) -> None:
+    Raises:
+        TlsUnusable: The certificate, or its key, cannot be used.
+    """
+
+    def __init__(
+        self, application: Application, listener: socket.socket, tls: ServerTls | None = None
+    ) -> None:
         self._listener = listener
-        self._uvicorn = _Quiet(_configure(application))
+        self._uvicorn = _Quiet(_configure(application, tls))
         # A caller that sends nonsense is told so, and is nothing to warn anybody else of.
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
@@ -89,9 +112,11 @@ class _Quiet(uvicorn.Server):
         yield
 
 
-def _configure(application: Application) -> uvicorn.Config:
-    return uvicorn.Config(
+def _configure(application: Application, tls: ServerTls | None) -> uvicorn.Config:
+    config = uvicorn.Config(
         application,
+        ssl_certfile=tls.certificate if tls else None,
+        ssl_keyfile=tls.key if tls else None,
         http=BoundedProtocol,
         ws="none",
         lifespan="off",
@@ -103,6 +128,16 @@ def _configure(application: Application) -> uvicorn.Config:
         timeout_keep_alive=_IDLE,
         timeout_graceful_shutdown=_LAST_WORDS,
     )
+    try:
+        config.load()
+    except (OSError, ssl.SSLError) as error:
+        raise TlsUnusable(
+            f"The certificate and the key cannot be used together: {error}. Check the files that "
+            "CUPOLA_TLS_CERTIFICATE and CUPOLA_TLS_KEY name: PEM, the key without a password."
+        ) from error
+    if config.ssl:
+        config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
+    return config
 
 
 def _resolve(host: str, port: int) -> tuple[int, int, int, str, tuple[Any, ...]]:

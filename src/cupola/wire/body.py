@@ -29,11 +29,25 @@ def parse_object(body: bytes) -> dict[str, Any]:
     if type(parsed) is not dict:
         raise Malformed("Input should be a JSON object", code="dict_type", value=parsed)
     # Objects and arrays are at most as deep as they are many.
-    if body.count(b"{") + body.count(b"[") > DEEPEST and _depth(parsed) > DEEPEST:
+    if body.count(b"{") + body.count(b"[") > DEEPEST and nests_too_deep(parsed):
         raise _broken(f"Nested deeper than {DEEPEST} levels", 0)
     if _may_repeat_names(body, parsed):
         json.loads(body, object_pairs_hook=_refuse_repeated)
     return parsed
+
+
+def nests_too_deep(parsed: object) -> bool:
+    """Whether `parsed` has more than `DEEPEST` levels; without recursion, and with an end there."""
+    level, depth = [parsed], 0
+    while level and depth <= DEEPEST:
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if type(parent) is dict else parent)  # type: ignore[attr-defined]
+            if type(child) in (dict, list)
+        ]
+        depth += 1
+    return depth > DEEPEST
 
 
 def _may_repeat_names(body: bytes, parsed: dict[str, Any]) -> bool:
@@ -52,20 +66,6 @@ def _refuse_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise _broken(f"The name {name[:80]!r} stands twice in one object", 0)
         found[name] = value
     return found
-
-
-def _depth(parsed: object) -> int:
-    """How deep `parsed` is nested, without recursion and with an end at `DEEPEST`."""
-    level, depth = [parsed], 0
-    while level and depth <= DEEPEST:
-        level = [
-            child
-            for parent in level
-            for child in (parent.values() if type(parent) is dict else parent)  # type: ignore[attr-defined]
-            if type(child) in (dict, list)
-        ]
-        depth += 1
-    return depth
 
 
 def _explain(body: bytes, error: Exception) -> Malformed:

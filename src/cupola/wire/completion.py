@@ -18,6 +18,7 @@ A failure after the first chunk is a last chunk with finish_reason "error" and o
 constant in a stream is encoded once; a chunk of text costs one string.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
@@ -133,28 +134,16 @@ class StreamEncoder(Protocol):
         ...
 
 
-class Chunks:
-    """A stream of chat chunks; a `StreamEncoder`."""
+class Endings(ABC):
+    """How streams end, whatever their chunks look like: most of a `StreamEncoder`.
 
-    def __init__(self, head: Head, style: Style) -> None:
+    Args:
+        kind: What the chunks' `object` is.
+    """
+
+    def __init__(self, head: Head, style: Style, kind: bytes) -> None:
         self._style = style
-        self._start = PREFIX + encode_head(head, b"chat.completion.chunk")
-        self._opened: dict[int, bytes] = {}
-        self._next_call = 0
-
-    def text(self, text: str, index: int = 0, logprobs: Sequence[TokenLogprob] = ()) -> bytes:
-        """A piece of text."""
-        start = self._delta(index) + b'"content":' + _json(text)
-        if not logprobs:
-            return start + _GOES_ON
-        told = encode_logprobs(logprobs, self._style.chosen_too)
-        return start + b'},"finish_reason":null,"logprobs":' + told + b"}]}" + END
-
-    def call(self, named: NamedCall) -> bytes:
-        """A whole call, numbered in the order it came."""
-        index, self._next_call = self._next_call, self._next_call + 1
-        opening = b'"tool_calls":[{"index":%d,"id":' % index
-        return self._delta(named.call.index) + opening + _call(named) + b"}}]" + _GOES_ON
+        self._start = PREFIX + encode_head(head, kind)
 
     def finish(self, reason: FinishReason, index: int) -> bytes:
         """The end of an answer that is not the last to end."""
@@ -172,6 +161,33 @@ class Chunks:
         """The end of a stream whose answer cannot go on."""
         said = _json({"code": error.kind.value, "message": error.public})
         return self._end("error", 0) + b',"error":' + said + b"}" + END + DONE
+
+    @abstractmethod
+    def _end(self, reason: FinishReason, index: int) -> bytes:
+        """The last chunk of an answer, but for its last brace, before which more may stand."""
+
+
+class Chunks(Endings):
+    """A stream of chat chunks; a `StreamEncoder`."""
+
+    def __init__(self, head: Head, style: Style) -> None:
+        super().__init__(head, style, b"chat.completion.chunk")
+        self._opened: dict[int, bytes] = {}
+        self._next_call = 0
+
+    def text(self, text: str, index: int = 0, logprobs: Sequence[TokenLogprob] = ()) -> bytes:
+        """A piece of text."""
+        start = self._delta(index) + b'"content":' + _json(text)
+        if not logprobs:
+            return start + _GOES_ON
+        told = encode_logprobs(logprobs, self._style.chosen_too)
+        return start + b'},"finish_reason":null,"logprobs":' + told + b"}]}" + END
+
+    def call(self, named: NamedCall) -> bytes:
+        """A whole call, numbered in the order it came."""
+        index, self._next_call = self._next_call, self._next_call + 1
+        opening = b'"tool_calls":[{"index":%d,"id":' % index
+        return self._delta(named.call.index) + opening + _call(named) + b"}}]" + _GOES_ON
 
     def _end(self, reason: FinishReason, index: int) -> bytes:
         ending = b'"content":""},"finish_reason":"' + reason.encode() + b'","logprobs":null}]'

@@ -10,6 +10,7 @@ reader: for every field it means "as if absent".
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -155,6 +156,9 @@ def _float(value: Any, path: Path) -> float:
 def _int(value: Any, path: Path) -> int:
     if type(value) is int:
         return value
+    if type(value) is str and value.strip("-+ ").isdecimal():
+        with suppress(ValueError):  # by way of a float, 2**53 + 1 would be another number
+            return int(value)
     number = _float(value, path)
     if number.is_integer():
         return int(number)

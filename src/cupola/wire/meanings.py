@@ -23,7 +23,8 @@ MEANINGS: Mapping[str, str] = {
     "messages": "The conversation.",
     "metadata": "Accepted, not kept.",
     "min_p": "Tokens less likely than this part of the likeliest one are not drawn.",
-    "min_tokens": "No end before so many tokens.",
+    "min_tokens": "No end before so many tokens; "
+    "on llamacpp not with `stop`, `stop_token_ids`, tools or a form.",
     "modalities": "`text` only.",
     "model": "On project-wide addresses, which endpoint is meant: its name or its model's. "
     "An endpoint's own address ignores it.",

@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 from cupola.kit.errors import Malformed, Unsupported
+from cupola.wire.body import DEEPEST, nests_too_deep
 from cupola.wire.canonical import Message, ToolCall
 from cupola.wire.fields import Path, array, boolean, choice, mapping, required, text
 
@@ -117,18 +118,40 @@ def _read_arguments(value: Any, path: Path) -> str:
         return "{}"
     if type(value) is dict:
         return json.dumps(value, ensure_ascii=False)
-    if type(value) is str and _is_object(value):
-        return value
+    fault = _find_fault(value) if type(value) is str else ""
+    if fault is None:
+        return str(value)
     raise Malformed(
-        "Input should be a JSON object, written as a string",
+        f"Input should be a JSON object, written as a string{fault}",
         code="json_invalid",
         path=path,
         value=value,
     )
 
 
-def _is_object(arguments: str) -> bool:
+def _find_fault(arguments: str) -> str | None:
+    """Why the text of arguments cannot be shown to a model, or None.
+
+    It is JSON within JSON, so what was seen of the body says nothing of it.
+    """
     try:
-        return type(json.loads(arguments)) is dict
-    except (ValueError, RecursionError):
-        return False
+        parsed = json.loads(arguments)
+    except ValueError:
+        return ""
+    except RecursionError:
+        return f", nested at most {DEEPEST} levels deep"
+    if type(parsed) is not dict:
+        return ""
+    if nests_too_deep(parsed):
+        return f", nested at most {DEEPEST} levels deep"
+    if "\\ud" in arguments.lower() and _holds_half_character(parsed):
+        return "; a \\u escape in it is half of a surrogate pair"
+    return None
+
+
+def _holds_half_character(parsed: Any) -> bool:
+    try:
+        json.dumps(parsed, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False

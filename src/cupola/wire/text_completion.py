@@ -15,11 +15,19 @@ from typing import Any
 
 from msgspec.json import Encoder
 
-from cupola.kit.errors import CupolaError
-from cupola.wire.canonical import FinishReason, TokenLogprob, Usage
-from cupola.wire.completion import Choice, Head, NamedCall, Reply, Style, encode_head, encode_usage
+from cupola.wire.canonical import FinishReason, TokenLogprob
+from cupola.wire.completion import (
+    Choice,
+    Endings,
+    Head,
+    NamedCall,
+    Reply,
+    Style,
+    encode_head,
+    encode_usage,
+)
 from cupola.wire.logprobs import finite
-from cupola.wire.sse import DONE, END, PREFIX
+from cupola.wire.sse import END
 
 _KIND = b"text_completion"
 _json = Encoder().encode
@@ -32,12 +40,11 @@ def encode_text_reply(head: Head, reply: Reply, style: Style) -> bytes:
     return start + b'],"usage":' + encode_usage(reply.usage) + b"}"
 
 
-class TextChunks:
+class TextChunks(Endings):
     """A stream of text chunks; a `StreamEncoder`."""
 
     def __init__(self, head: Head, style: Style) -> None:
-        self._style = style
-        self._start = PREFIX + encode_head(head, _KIND)
+        super().__init__(head, style, _KIND)
         self._offsets: dict[int, int] = {}
 
     def text(self, text: str, index: int = 0, logprobs: Sequence[TokenLogprob] = ()) -> bytes:
@@ -49,23 +56,6 @@ class TextChunks:
     def call(self, named: NamedCall) -> bytes:
         """Text completions have no tools, so no engine is allowed a call."""
         raise AssertionError(f"a call in a text completion: {named.call.name}")
-
-    def finish(self, reason: FinishReason, index: int) -> bytes:
-        """The end of an answer that is not the last to end."""
-        return self._end(reason, index) + b"}" + END
-
-    def last(self, reason: FinishReason, usage: Usage, index: int = 0) -> bytes:
-        """The end of the last answer, and of the stream."""
-        end = self._end(reason, index)
-        counts = b',"usage":' + encode_usage(usage) + b"}" + END
-        if self._style.usage == "last":
-            return end + counts + DONE
-        return end + b"}" + END + self._start + b"]" + counts + DONE
-
-    def failed(self, error: CupolaError) -> bytes:
-        """The end of a stream whose answer cannot go on."""
-        said = _json({"code": error.kind.value, "message": error.public})
-        return self._end("error", 0) + b',"error":' + said + b"}" + END + DONE
 
     def _end(self, reason: FinishReason, index: int) -> bytes:
         return self._chunk(index, "", b"null", b'"' + reason.encode() + b'"')

@@ -70,7 +70,9 @@ def serve(options: dict[str, Any]) -> object:
     params.fit_params = False  # the context is as asked for, or the start fails
     params.warmup = False
     params.cache_ram_mib = PROMPT_CACHE
-    params.enable_chat_template = False  # prompts come rendered; a bad template must not matter
+    # Prompts come rendered. What the engine cannot read in the file's own template, as filters that
+    # Jinja has and it lacks, would else end its start.
+    params.chat_template = "chatml"
     params.ui = False
     params.verbosity = ERRORS
     return xllamacpp.Server(params)

@@ -43,13 +43,13 @@ class Chunk(Struct):
 
 
 decode_chunks = msgspec.json.Decoder(list[Chunk]).decode
-_decode_chunk = msgspec.json.Decoder(Chunk).decode
+decode_chunk = msgspec.json.Decoder(Chunk).decode
 
 
 def read_refusal(status: int, body: bytes) -> CupolaError:
     """What the engine's answer to a request that it did not take means."""
     try:
-        error = _decode_chunk(body).error
+        error = decode_chunk(body).error
     except msgspec.DecodeError:
         error = None
     return explain(error or Error(f"Status {status} without a reason.", code=status))

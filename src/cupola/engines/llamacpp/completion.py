@@ -18,6 +18,7 @@ import msgspec
 
 from cupola.engines.gbnf_reply import write_gbnf
 from cupola.engines.grammar import write_grammar
+from cupola.engines.llamacpp.least import write_least
 from cupola.engines.llamacpp.vocabulary import Vocabulary
 from cupola.engines.port import Generation, Piece, Tokens, ToolOutput, Verbatim
 from cupola.kit.errors import Invalid, TooLong, Unsupported
@@ -121,19 +122,24 @@ class CompletionWriter:
                 )
 
     def _banned(self, *, calls: bool) -> Iterable[int]:
-        own = self._vocabulary.tool_calls_token if calls else None
-        return (token for token in self._vocabulary.banned if token != own)
+        python = self._vocabulary.python
+        opening = (self._vocabulary.tool_calls_token, python.tag if python else None)
+        own = opening if calls else ()
+        return (token for token in self._vocabulary.banned if token not in own)
 
     def _grammar(self, request: Generation) -> str | None:
         constraint = request.constraint
+        least = write_least(request, self._vocabulary, self._context_length)
         if constraint is None:
-            return None
-        write = write_gbnf if self._vocabulary.adds_space else write_grammar
-        grammar = write(
-            constraint,
-            tool_calls_token=self._vocabulary.tool_calls_token,
-            leading_space=self._vocabulary.leading_space,
-        )
+            return least
+        vocabulary = self._vocabulary
+        token, space = vocabulary.tool_calls_token, vocabulary.leading_space
+        if vocabulary.adds_space:
+            grammar = write_gbnf(constraint, tool_calls_token=token, leading_space=space)
+        else:
+            grammar = write_grammar(
+                constraint, tool_calls_token=token, leading_space=space, python=vocabulary.python
+            )
         if found := self._control.search(grammar):
             # The decoder would force the token for the text, and the token may not be said.
             raise Unsupported(

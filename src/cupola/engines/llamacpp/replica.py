@@ -44,8 +44,7 @@ PATIENCE: Final = 600.0
 caller who will not wait that long closes the generator."""
 
 NAME: Final = "llamacpp"
-CAN_DO: Final = frozenset(CAPABILITIES) - {"min_tokens"}
-"""llama.cpp has no way to keep an end away for so many tokens only."""
+CAN_DO: Final = frozenset(CAPABILITIES)
 _STOPPED: Final = "The model's engine stopped while answering."
 _SENTINEL: Final = "\n"
 """No piece of a SentencePiece vocabulary begins with it and goes on."""

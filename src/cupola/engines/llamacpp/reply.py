@@ -1,9 +1,12 @@
 """llama.cpp's answer to a completion, read as it comes, as events. No I/O.
 
-    state     text chunk        first token is [TOOL_CALLS]   last chunk
+    state     text chunk        first token opens calls       last chunk
     OPENING   TEXT: Delta       CALLS                         ENDED
     TEXT      Delta             -                             ENDED: Finish
     CALLS     kept              -                             ENDED: Calls, Finish
+
+`[TOOL_CALLS]` opens calls, and so does Llama's `<|python_tag|>`; what stands behind the latter may
+be a call in JSON or of a function that the model knows by heart.
 
 An answer that is not wanted in pieces comes as a stream, too, for the engine notices only then that
 nobody listens any more; its text is kept and said as one delta at the end.
@@ -13,18 +16,19 @@ connection has nothing more to say. A reply under a constraint is checked there 
 llama.cpp ignores a grammar that it cannot use, with no more than a warning in its log.
 """
 
-import json
 from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
+from cupola.engines.by_heart import read_known
 from cupola.engines.llamacpp.chunks import Chunk, broken, decode_chunks, explain, read_refusal
 from cupola.engines.llamacpp.told import Telling
 from cupola.engines.llamacpp.vocabulary import Vocabulary
 from cupola.engines.llamacpp.withheld import Divider
 from cupola.engines.port import Constraint, Generation, JsonOutput, ToolOutput
+from cupola.engines.schema import find_reply_fault
 from cupola.kit.errors import CupolaError
 from cupola.wire.canonical import (
     Call,
@@ -80,6 +84,7 @@ class Reply:
         calls = isinstance(constraint, ToolOutput)
         self._vocabulary = vocabulary
         self._call_token = vocabulary.tool_calls_token if calls else None
+        self._python_tag = vocabulary.python.tag if calls and vocabulary.python else None
         # Without such a token the first character tells, if the text may not be an object as well.
         self._held = False
         self._undecided = calls and self._call_token is None
@@ -89,6 +94,7 @@ class Reply:
         self._gathers = plain and not request.incremental
         self._stops = frozenset(options.stop_token_ids if options else ())
         self._says_special = options is not None and not options.skip_special_tokens
+        self._end_said = False
         self._strip = opens
         self._logprobs: list[TokenLogprob] = []
         self.telling: Telling | None = None
@@ -102,6 +108,7 @@ class Reply:
             )
         self._opening = True
         self._calling = False
+        self._tagged = False
         self._buffer = b""
         self._kept: list[str] = []
         self._reported = 0
@@ -185,14 +192,22 @@ class Reply:
             self._last = chunk
         if self._opening and (chunk.tokens or chunk.content):
             self._opening = False
-            self._calling = chunk.tokens[:1] == [self._call_token]
+            self._open(chunk)
         if self._undecided and not self._tells_late:
             self._decide(chunk.content)
         if self._stops and not self._stops.isdisjoint(chunk.tokens):
             self._stop(chunk)
-        text = self._text(chunk) if self._says_special else chunk.content
+        says_special = self._says_special and not self._calling  # calls are read, not shown
+        text = self._text(chunk) if says_special else chunk.content
         logprobs = self.telling.read(chunk) if self.telling else ()
         return self._say(text, logprobs, chunk) if text or logprobs else None
+
+    def _open(self, chunk: Chunk) -> None:
+        """The first token, which may open calls."""
+        self._calling = chunk.tokens[:1] == [self._call_token]
+        if chunk.tokens[:1] == [self._python_tag]:
+            self._calling = self._tagged = True
+            self._undecided = self._tells_late = False
 
     def _decide(self, text: str) -> None:
         if begun := "".join([*self._kept, text]).lstrip():
@@ -209,7 +224,10 @@ class Reply:
         special = [
             self._vocabulary.tokens[t] for t in chunk.tokens if t in self._vocabulary.special
         ]
-        end = self._vocabulary.end if chunk.stop and chunk.stop_type == "eos" else b""
+        self._end_said |= not self._vocabulary.ends.isdisjoint(chunk.tokens)
+        # Behind half a character it tells of no token, so which end it was is not known.
+        untold = chunk.stop and chunk.stop_type == "eos" and not self._end_said
+        end = self._vocabulary.end if untold else b""
         return chunk.content + b"".join([*special, end]).decode(errors="replace")
 
     def _say(self, text: str, logprobs: tuple[TokenLogprob, ...], chunk: Chunk) -> Event | None:
@@ -243,7 +261,9 @@ class Reply:
             if constraint.mode == "required":
                 return "The answer calls no function."
             constraint = constraint.content
-        return _find_json_fault("".join(self._kept), constraint) if constraint else None
+        if constraint is None:
+            return None
+        return find_reply_fault("".join(self._kept), constraint.schema)
 
     def _finish(self) -> Iterator[Event]:
         assert self._last is not None
@@ -268,9 +288,14 @@ class Reply:
         """The calls; none if the text is not of their form, or names a function not offered."""
         constraint = self._request.constraint
         offered = {t.name for t in constraint.tools} if isinstance(constraint, ToolOutput) else ()
+        text = "".join(self._kept)
+        if self._tagged and isinstance(constraint, ToolOutput):
+            known = read_known(text, constraint.tools, constraint.by_heart)
+            if known is not None:
+                return [known]
         try:
-            written = self._decode_calls("".join(self._kept))
-        except msgspec.DecodeError:
+            written = self._decode_calls(text)
+        except (msgspec.DecodeError, RecursionError):
             return []
         if not all(call.name in offered for call in written):
             return []
@@ -286,13 +311,3 @@ class Reply:
 def constraint_content(constraint: Constraint | None) -> JsonOutput | None:
     """What text beside calls must be."""
     return constraint.content if isinstance(constraint, ToolOutput) else None
-
-
-def _find_json_fault(text: str, constraint: JsonOutput) -> str | None:
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return "The answer is not JSON."
-    if constraint.schema.get("type") == "object" and not isinstance(value, dict):
-        return "The answer is not a JSON object."
-    return None

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 
 from cupola.engines.llamacpp.beam import CANDIDATES_A_BEAM, Beam, BeamSearch, Rules, Scored
+from cupola.engines.llamacpp.least import check_least
 from cupola.engines.llamacpp.step import Stepper
 from cupola.engines.llamacpp.vocabulary import Vocabulary
 from cupola.engines.port import Generation
@@ -36,6 +37,7 @@ class Search:
         self._vocabulary = vocabulary
         self._opens = opens
         self._alternatives: dict[tuple[int, ...], Sequence[Scored]] = {}
+        self._least = check_least(request)
         room = context_length - len(prompt)
         self._rules = self._write_rules(min(request.max_tokens or room, room))
 
@@ -70,7 +72,10 @@ class Search:
         wanted = max(shown, self._request.logprobs or 0)
         likely = await stepper.take([*self._prompt, *ids], wanted)
         self._alternatives[tuple(ids)] = likely[: self._request.logprobs or 0]
-        allowed = [one for one in likely if one[0] not in self._rules.barred]
+        barred = self._rules.barred
+        if len(ids) < self._least:
+            barred = barred | self._rules.ends
+        allowed = [one for one in likely if one[0] not in barred]
         return allowed[: CANDIDATES_A_BEAM * self._request.beams]
 
     def _find_stop(self, tokens: Sequence[Scored]) -> int:

@@ -9,13 +9,12 @@ from typing import Final
 
 import msgspec
 
+from cupola.engines.llamacpp.beam import Scored
+from cupola.engines.llamacpp.chunks import broken, decode_chunk
 from cupola.engines.llamacpp.vocabulary import Vocabulary
-from cupola.kit.errors import EngineFailed
 
 Ask = Callable[[bytes], Awaitable[bytes]]
 """Sends the body of a completion request; the body of its reply."""
-Scored = tuple[int, float]
-"""A token id and its log-probability."""
 
 _CONSTANT: Final = {
     "n_predict": 1,
@@ -25,22 +24,6 @@ _CONSTANT: Final = {
     "stream": False,
     "response_fields": ["completion_probabilities"],
 }
-
-
-class _Likely(msgspec.Struct):
-    id: int
-    logprob: float
-
-
-class _Place(msgspec.Struct):
-    top_logprobs: list[_Likely]
-
-
-class _Step(msgspec.Struct):
-    completion_probabilities: list[_Place] = []
-
-
-_decode = msgspec.json.Decoder(_Step).decode
 
 
 class Stepper:
@@ -59,9 +42,9 @@ class Stepper:
             CupolaError: the engine does not tell.
         """
         body = {**_CONSTANT, "prompt": prompt, "n_probs": count, "logit_bias": self._said}
-        step = _decode(await self._ask(msgspec.json.encode(body)))
+        step = decode_chunk(await self._ask(msgspec.json.encode(body)))
         if not step.completion_probabilities:
-            raise EngineFailed("The model's engine failed.", private="a step without candidates")
+            raise broken("A step without candidates.")
         return [(one.id, one.logprob) for one in step.completion_probabilities[0].top_logprobs]
 
 

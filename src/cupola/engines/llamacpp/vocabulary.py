@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from cupola.engines.by_heart import PythonTokens, find_python_tokens
 from cupola.engines.gguf import Header
 
 
@@ -16,6 +17,8 @@ class Vocabulary:
     """Tokens that no text may hold: all control tokens but those that end a reply."""
     control_texts: tuple[str, ...]
     tool_calls_token: int | None
+    python: PythonTokens | None
+    """The tokens around calls of functions that the model knows by heart."""
     tokens: tuple[bytes, ...]
     """What each token says."""
     special: frozenset[int]
@@ -50,6 +53,7 @@ def read_vocabulary(header: Header) -> Vocabulary:
         ends=header.end_ids,
         end=header.eos[0].encode(errors="replace") if header.eos else b"",
         tool_calls_token=control.get("[TOOL_CALLS]"),
+        python=find_python_tokens(header.tokenizer, control),
         longest_token=header.longest_token,
         leading_space=header.tokenizer == "llama",
         adds_space=header.tokenizer == "llama" and header.add_space_prefix,

@@ -14,7 +14,8 @@ from typing import Final
 
 import msgspec
 
-from cupola.engines.llamacpp.step import Scored, Stepper
+from cupola.engines.llamacpp.beam import Scored
+from cupola.engines.llamacpp.step import Stepper
 from cupola.engines.llamacpp.vocabulary import Vocabulary
 from cupola.wire.canonical import Candidate, Delta, Event, TokenLogprob
 

@@ -20,6 +20,7 @@ from cupola.kit.errors import Invalid
 
 _CHAT: Final = "/chat/completions"
 _TEXT: Final = "/completions"
+_FILL: Final = "/fim/completions"
 _VERSION: Final = re.compile(r"/v\d+\w*(/|$)")
 _TARGET: Final = re.compile(r"[!-~]*")
 
@@ -33,6 +34,8 @@ class Target:
     """Path and query of chat completions."""
     text: str
     """The same of text completions."""
+    fill: str
+    """The same of fill-in-the-middle."""
 
     @property
     def exposes_key(self) -> bool:
@@ -57,7 +60,8 @@ def read_url(url: str, dialect: Dialect, ca_file: str | None = None) -> Target:
     path = _find_chat(parts.path.rstrip("/"), dialect)
     query = parts.query or dialect.query
     suffix = f"?{query}" if query else ""
-    return Target(address, path + suffix, path.removesuffix(_CHAT) + _TEXT + suffix)
+    base = path.removesuffix(_CHAT)
+    return Target(address, path + suffix, base + _TEXT + suffix, base + _FILL + suffix)
 
 
 def _find_chat(path: str, dialect: Dialect) -> str:
@@ -78,9 +82,21 @@ def _check(parts: SplitResult) -> None:
         raise Invalid("It may have no '#'.")
     if not _TARGET.fullmatch(parts.path + parts.query):
         raise Invalid("Its path may hold no space and no letter beyond ASCII.")
+    if not _is_name(parts.hostname):
+        raise Invalid("Its host is no name: each part has 1 to 63 characters of ASCII, other "
+                      "letters written as 'xn--'.")  # fmt: skip
     ip = _read_ip(parts.hostname)
     if ip is not None and (ip.is_link_local or ip.is_multicast or ip.is_unspecified):
         raise Invalid("Addresses of this range are no model's: clouds keep credentials there.")
+
+
+def _is_name(host: str) -> bool:
+    """Whether the host can be looked up and sent at all: to find out when asking is too late."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return host.isascii()
 
 
 def _read_ip(host: str) -> IPv4Address | IPv6Address | None:

@@ -19,7 +19,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Struct
 
-from cupola.engines.port import CAPABILITIES, LOGPROBS, SAFE_PROMPT, TEXT, TOOLS
+from cupola.engines.port import CAPABILITIES, FILL, LOGPROBS, SAFE_PROMPT, TEXT, TOOLS
 from cupola.engines.upstream.address import Target, read_url
 from cupola.engines.upstream.dialect import DIALECTS, Dialect, Name
 from cupola.engines.upstream.key import KeyFile, KeySource, KeyVariable
@@ -30,12 +30,12 @@ JSON_SCHEMA: Final = "json_schema"
 _OF_BEAMS: Final = {"use_beam_search", "length_penalty", "early_stopping"}
 """A search's answers come ranked and together, which no dialect can say."""
 OPTIONS: Final = tuple(name for name in CAPABILITIES if name not in {LOGPROBS, *_OF_BEAMS})
-FEATURES: Final = (TOOLS, JSON, JSON_SCHEMA, TEXT, LOGPROBS, *OPTIONS)
+FEATURES: Final = (TOOLS, JSON, JSON_SCHEMA, TEXT, FILL, LOGPROBS, *OPTIONS)
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OWN: Final = frozenset(
     ("messages", "model", "stream", "stream_options", "prompt", "tools", "tool_choice",
-     "response_format", "max_tokens", "n")
+     "response_format", "max_tokens", "n", SAFE_PROMPT)
 )  # fmt: skip
 """What the engine writes itself, and so no extra may replace."""
 
@@ -149,10 +149,14 @@ def _check(name: str, entry: Entry, folder: Path) -> Upstream:
 def _check_features(entry: Entry, dialect: Dialect) -> None:
     if unknown := sorted(set(entry.features) - set(FEATURES)):
         raise Invalid(f"'features' has {unknown[0]!r}. It may have: {', '.join(FEATURES)}.")
-    if TEXT in entry.features and not dialect.completes_text:
-        raise Invalid(f"'features' has '{TEXT}', but the dialect has no route for it.")
+    routes = {TEXT: dialect.completes_text, FILL: dialect.native}
+    for feature, has_route in routes.items():
+        if feature in entry.features and not has_route:
+            raise Invalid(f"'features' has '{feature}', but the dialect has no route for it.")
     if own := sorted(_OWN & set(entry.extra_parameters)):
         raise Invalid(f"'extra_parameters' may not have {own[0]!r}: Cupola writes it itself.")
+    if named := sorted(set(FEATURES) & set(entry.extra_parameters)):
+        raise Invalid(f"'extra_parameters' may not have {named[0]!r}: it belongs in 'features'.")
 
 
 def _find_key(entry: Entry, folder: Path) -> KeySource | None:

@@ -25,7 +25,7 @@ class Dialect:
     asks_usage: bool = False
     """Whether usage in a stream must be asked for."""
     native: bool = False
-    """Mistral's own: it can continue a prefix, and knows the safe prompt."""
+    """Mistral's own: it can continue a prefix, fill in, and knows the safe prompt."""
     completes_text: bool = True
     """Whether there is a route for text completions."""
     known: frozenset[str] | None = None

@@ -31,8 +31,12 @@ from cupola.kit.errors import (
     Unsupported,
 )
 
-HEADERS: Final = frozenset(("retry-after", "retry-after-ms", "x-ms-retry-after-ms", "date"))
-"""Those of a reply that say when to come back."""
+_OF_MODEL: Final = "ms-azureml-model-error-statuscode"
+"""What a managed endpoint's model said; the endpoint itself says 424 to all of it."""
+HEADERS: Final = frozenset(
+    ("retry-after", "retry-after-ms", "x-ms-retry-after-ms", "date", _OF_MODEL)
+)
+"""Those of a reply that say when to come back, and whose fault it is."""
 FAILED: Final = "The model's provider failed while answering."
 _MISCONFIGURED: Final = (
     "The model's provider does not serve this installation now. Whoever runs it finds the reason "
@@ -45,6 +49,7 @@ _TOO_LONG: Final = ("context_length_exceeded", "maximum context length", "contex
 _UNSUPPORTED: Final = ("parameter_not_supported", "unsupported_parameter", "unsupported_value")
 _FILTERED: Final = ("content_filter", "ResponsibleAIPolicyViolation", "content_policy_violation")
 _MOST_SECONDS: Final = 86_400.0
+_MODELS_STATUSES: Final = frozenset(str(status) for status in range(400, 600))
 
 
 class Told(Struct, frozen=True):
@@ -57,19 +62,21 @@ class Told(Struct, frozen=True):
 
 
 def read_refusal(
-    status: int, body: bytes, headers: Mapping[str, str], *, text: bool = False
+    status: int, body: bytes, headers: Mapping[str, str], *, missing: str = ""
 ) -> CupolaError:
     """The error that a reply with `status` other than 200 is.
 
     Args:
-        text: Whether a text completion was asked for, which many services do not have.
+        missing: What 404 means, where something was asked for that many services do not have.
     """
     told = read_told(body)
     private = f"The upstream answered {status}: {told.code} {told.message or _show(body)}"
+    if status == 424 and (inner := headers.get(_OF_MODEL, "")) in _MODELS_STATUSES:
+        status = int(inner)
     if status in (400, 413, 422):
         return _blame_request(told, private)
-    if status == 404 and text:
-        return NotFound("This model does not complete plain text.", private=private)
+    if status == 404 and missing:
+        return NotFound(missing, private=private)
     if status == 429:
         return RateLimited(
             "The model's provider takes no more requests for now. Wait a while.",
@@ -109,7 +116,7 @@ def read_told(body: bytes) -> Told:
     """What the body says, in whichever shape."""
     try:
         value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Told()
     if not isinstance(value, dict):
         return Told()

@@ -11,7 +11,7 @@ neither key nor host.
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Final
 
 from cupola.engines.port import Generation, Profile, ReplicaState
@@ -31,7 +31,9 @@ _DONE: Final = b"[DONE]"
 _LINGER: Final = 0.25
 """Seconds for the end of a stream that is complete, to keep its connection."""
 _MOST_REPLY: Final = 32 * 1024 * 1024
-"""Bytes of an answer: far above any model's longest."""
+"""Bytes of a whole answer: far above any model's longest."""
+_MOST_STREAM: Final = 512 * 1024 * 1024
+"""Bytes of a stream, whose every token may bring twenty others along; little of it is kept."""
 _MOST_REFUSAL: Final = 64 * 1024
 _STOPPED: Final = "The model's engine stopped while answering."
 
@@ -46,6 +48,7 @@ class UpstreamReplica:
         self._profile = _describe(upstream)
         self._client: Client | None = None
         self._key: str | None = None
+        self._former_key: str | None = None
         self._key_refused = False
         self._state: ReplicaState = "stopped"
         self._ended = asyncio.Event()
@@ -113,27 +116,35 @@ class UpstreamReplica:
         if self._client is None or self._state != "ready":
             raise EngineFailed(_STOPPED)
         if self._key_refused:
-            self._key, self._key_refused = read_key(self._upstream.key), False
+            self._read_key_again()
         body = write_body(request, self._upstream)
         headers = write_headers(body, self._key, self._upstream.dialect)
-        text = request.conversation is None
-        path = self._upstream.target.text if text else self._upstream.target.chat
+        path, missing = self._find_route(request)
         within = self._upstream.timeout
         reply = Reply(request)
         asked = self._client.stream("POST", path, encode_body(body), headers, within=within)
         async with asked as answer:
             if answer.status != 200:
                 self._key_refused |= answer.status == 401  # the next request may bring a new one
-                refusal = await _gather(answer, _MOST_REFUSAL)
-                raise read_refusal(answer.status, refusal, answer.headers, text=text)
+                refusal = await _gather_refusal(answer)
+                raise read_refusal(answer.status, refusal, answer.headers, missing=missing)
             if request.incremental:
                 async with aclosing(_read_stream(answer, reply)) as events:
                     async for event in events:
                         yield event
-            elif delta := reply.take(await _gather(answer, _MOST_REPLY)):
+            elif delta := reply.take(await _gather(answer)):
                 yield delta
         for event in reply.end():
             yield event
+
+    def _find_route(self, request: Generation) -> tuple[str, str]:
+        """Where to ask, and what it means if nothing is there that could be."""
+        target = self._upstream.target
+        if request.conversation is not None:
+            return target.chat, ""
+        if request.completion is not None and request.completion.suffix is not None:
+            return target.fill, "This model has no fill-in-the-middle."
+        return target.text, "This model does not complete plain text."
 
     def _make_client(self) -> Client:
         try:
@@ -142,12 +153,19 @@ class UpstreamReplica:
             private = f"Its 'ca_file' cannot be used: {error}"
             raise Unavailable(FAILED, private=private) from None
 
+    def _read_key_again(self) -> None:
+        """The one before is remembered, for answers to requests that were sent with it."""
+        key, self._key_refused = read_key(self._upstream.key), False
+        if key != self._key:
+            self._key, self._former_key = key, self._key
+
     def _hide_key(self, error: CupolaError) -> CupolaError:
         """Some services repeat the key that they refuse."""
-        if self._key:
-            error.public = error.public.replace(self._key, "[key]")
-            error.private = error.private.replace(self._key, "[key]")
-            error.args = (error.private or error.public,)
+        for key in (self._key, self._former_key):
+            if key:
+                error.public = error.public.replace(key, "[key]")
+                error.private = error.private.replace(key, "[key]")
+                error.args = (error.private or error.public,)
         return error
 
 
@@ -172,7 +190,7 @@ async def _read_stream(answer: Stream, reply: Reply) -> AsyncGenerator[Event, No
     try:
         async for data in answer:
             size += len(data)
-            if size > _MOST_REPLY:
+            if size > _MOST_STREAM:
                 raise EngineFailed(FAILED, private="The upstream's stream does not end.")
             for event in reader.receive(data):
                 if event.data.strip() == _DONE:
@@ -194,14 +212,25 @@ def _take(event: ServerEvent, reply: Reply) -> Delta | None:
     return reply.take(event.data)
 
 
-async def _gather(answer: Stream, most: int) -> bytes:
-    """The body of a reply that is read as a whole, up to `most` bytes of it."""
+async def _gather(answer: Stream) -> bytes:
+    """The body of a reply that is read as a whole."""
     parts, size = [], 0
     async for part in answer:
         parts.append(part)
         size += len(part)
-        if size > most:
-            break
+        if size > _MOST_REPLY:
+            raise EngineFailed(FAILED, private="The upstream's reply is too long.")
+    return b"".join(parts)
+
+
+async def _gather_refusal(answer: Stream) -> bytes:
+    """What came of a refusal's body: its status counts, whether the body has its end or not."""
+    parts: list[bytes] = []
+    with suppress(Broken):
+        async for part in answer:
+            parts.append(part)
+            if sum(map(len, parts)) > _MOST_REFUSAL:
+                break
     return b"".join(parts)
 
 

@@ -7,14 +7,14 @@ A whole reply is one chunk. What was asked for is checked at the end, as for any
 does not hold, or a function that nobody offered, is the provider's failure and never a 200.
 """
 
-import json
 import logging
 from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 
-from cupola.engines.port import Constraint, Generation, JsonOutput, ToolOutput
+from cupola.engines.port import Constraint, Generation, ToolOutput
+from cupola.engines.schema import find_reply_fault
 from cupola.engines.upstream.calls import Calls
 from cupola.engines.upstream.chunk import Choice, Chunk, Counts, decode_chunk, is_null, read_text
 from cupola.engines.upstream.logprobs import read_logprobs
@@ -63,7 +63,7 @@ class Reply:
         """
         try:
             chunk = decode_chunk(data)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _broken(f"The answer cannot be read: {error}") from None
         if not is_null(chunk.error) or chunk.object == "error":
             raise read_event_error(data)
@@ -137,7 +137,9 @@ class Reply:
             if constraint.mode == "required":
                 return "The answer calls no function."
             constraint = constraint.content
-        return _find_json_fault("".join(self._texts), constraint) if constraint else None
+        if constraint is None or self._request.stop:  # which may have cut it, and nothing tells
+            return None
+        return find_reply_fault("".join(self._texts), constraint.schema)
 
     def _count(self) -> Usage:
         if self._counts is not None and self._counts.completion_tokens is not None:
@@ -152,16 +154,6 @@ def _find_call_fault(calls: list[Call], constraint: Constraint | None) -> str | 
     offered = {tool.name for tool in constraint.tools}
     if not all(call.name in offered for call in calls):
         return "The answer calls a function that was not offered."
-    return None
-
-
-def _find_json_fault(text: str, constraint: JsonOutput) -> str | None:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return "The answer is not JSON."
-    if constraint.schema.get("type") == "object" and not isinstance(value, dict):
-        return "The answer is not a JSON object."
     return None
 
 

@@ -40,6 +40,8 @@ def write_body(request: Generation, upstream: Upstream) -> dict[str, Any]:
     body: dict[str, Any] = {"model": upstream.upstream_model}
     if request.conversation is None:
         body["prompt"] = _write_prompt(request.prompt)
+        if request.completion is not None and request.completion.suffix is not None:
+            body["suffix"] = request.completion.suffix
     else:
         body |= _write_conversation(request.conversation, upstream)
     body |= _write_sampling(request, upstream)
@@ -173,7 +175,7 @@ def _write_sampling(request: Generation, upstream: Upstream) -> dict[str, Any]:
 
 def _choose_temperature(request: Generation, upstream: Upstream) -> float | None:
     """The gateway fills in what it shows as the default; only the operator knows a true one."""
-    asked = request.conversation
+    asked = request.conversation or request.completion
     if asked is None or asked.temperature is not None or asked.top_p == 0:
         return request.temperature
     return upstream.default_temperature
