@@ -2,13 +2,17 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from cupola import __version__
+from cupola.cli import failure
 from cupola.cli.main import app, main
+from cupola.kit import errors
 
 REFERENCE = (Path(__file__).parents[2] / "docs" / "reference" / "cli.md").read_text("utf-8")
 
@@ -101,3 +105,46 @@ def test_doctor_names_an_open_home(tmp_path: Path):
 
     assert f"-> chmod 700 '{home}'" in invoke("doctor", "--home", home).output
     assert [] == list(home.iterdir())
+
+
+def test_statuses_are_documented():
+    """docs/reference/cli.md and the code say the same of how a command ends."""
+    said = set(re.findall(r"^    (\d+) {3,}|  (\d+)  ", failure.__doc__ or "", re.MULTILINE))
+    told = {int(one or two) for one, two in said} | {failure.INTERRUPTED}
+    rows = re.findall(r"^\| (\d+) \|", REFERENCE, re.MULTILINE)
+    constants = {
+        *(0, failure.REFUSED, 2, failure.NOT_ALLOWED, failure.NOT_FOUND, failure.CONFLICT),
+        *(failure.UNAVAILABLE, failure.INTERRUPTED),
+    }
+
+    assert constants == {int(row) for row in rows}
+    assert told <= constants
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (errors.Unauthenticated("x"), 3),
+        (errors.Forbidden("x"), 3),
+        (errors.NotFound("x"), 4),
+        (errors.Conflict("x"), 5),
+        (errors.Stale("x"), 5),
+        (errors.Unavailable("x"), 6),
+        (errors.Invalid("x"), 1),
+        (failure.Failed("x", 6), 6),
+    ],
+)
+def test_status_tells_the_kind(error: errors.CupolaError, status: int):
+    """A script can tell what to do from the status alone."""
+    assert status == failure.choose_status(error)
+
+
+def test_starting_costs_no_heavy_import():
+    """`cupola --help` and `cupola up` wait for nothing that only other commands need."""
+    heavy = "{'httpx', 'fastapi', 'sqlalchemy', 'pydantic', 'yaml', 'cupola.sdk'}"
+    program = f"import sys, cupola.cli.main; print({heavy} & set(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert "set()\n" == done.stdout

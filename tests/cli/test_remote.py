@@ -271,6 +271,35 @@ def test_a_token_of_the_environment(cupola: Person, server: Live):
     assert "Sign in with `cupola login`" in cupola.fail(3, "whoami", CUPOLA_TOKEN="cup_nothing")
 
 
+def test_tokens_for_programs(cupola: Person, server: Live):
+    """Made narrower, used, listed and ended."""
+    as_olga = {"CUPOLA_TOKEN": server.session}
+    words = ("tokens", "create", "ci", "--scope", "read", "--days", "1", "--json")
+    made = json.loads(cupola.do(*words, **as_olga))
+    assert names_of(sdk.SignedIn) == list(made)
+    assert "read" in cupola.do("tokens", "list", **as_olga)
+    narrow = {"CUPOLA_TOKEN": made["token"]}
+    assert "[" in cupola.do("endpoints", "list", "--json", **narrow)
+    cupola.fail(3, "projects", "create", "wide", **narrow)
+    cupola.do("tokens", "delete", made["session"]["id"], **as_olga)
+    cupola.fail(3, "whoami", **narrow)
+    assert "no sessions" in cupola.fail(1, "tokens", "create", "x")
+
+
+def test_the_catalog_of_another_server(cupola: Person, server: Live):
+    """Its own, with whether its machine can run each."""
+    words = ("--server", server.url, "--json")
+    elsewhere = {"CUPOLA_TOKEN": server.session, "CUPOLA_HOME": str(cupola.folder / "none")}
+    [listed] = json.loads(
+        cupola.do("models", "list", "--text", "cupola-pilot", *words, **elsewhere)
+    )
+    assert names_of(sdk.Model) == list(listed)
+    assert listed == json.loads(cupola.do("models", "show", "Cupola-Pilot", *words, **elsewhere))
+    assert "There is no file" in cupola.fail(
+        1, "models", "list", *words, CUPOLA_CA_FILE="/nowhere.pem", **elsewhere
+    )
+
+
 def test_nobody_answers(cupola: Person):
     """A server that is not there has a status of its own."""
     said = cupola.fail(6, "whoami", "--server", "http://127.0.0.1:1", CUPOLA_TOKEN="x")

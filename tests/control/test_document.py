@@ -4,6 +4,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cupola.control.document import Platform
 from cupola.control.yaml_text import parse, read_document
@@ -69,8 +71,16 @@ def test_all_faults_have_lines_and_paths():
         pytest.param("version: 1\n---\nversion: 1", "Line 2: a second document", id="two"),
         pytest.param("a: [" + "[" * 40, "nested more than 32", id="deep"),
         pytest.param("version: 1\nusers: [", "no YAML", id="open"),
-        pytest.param("a: !!python/object:os.system x", "no YAML", id="object"),
-        pytest.param("a: !!int x", "cannot be read", id="number"),
+        pytest.param("a: !!python/object:os.system x", "Line 1: tags", id="object"),
+        pytest.param("a: !!timestamp x", "Line 1: tags", id="tag"),
+        pytest.param('a: "\\ud800"', "Line 1: ", id="half a character"),
+        pytest.param('a: "\\0"', "Line 1: it has a character", id="zero"),
+        pytest.param(
+            "version: 1\nprojects: {abc: {keys: {k: {expires: 9999-12-31T23:59:59-23:59}}}}",
+            "Line 2, projects.abc.keys.k.expires: there was no Cupola then",
+            id="after all time",
+        ),
+        pytest.param("a: 0x_", "cannot be read", id="number"),
         pytest.param("a: 2026-99-99", "cannot be read", id="date"),
         pytest.param(b"\xff", "UTF-8", id="bytes"),
         pytest.param("a: \x07", "cannot be read", id="control character"),
@@ -94,6 +104,22 @@ def test_a_small_text_stays_small():
     bomb = "a: &a [x,x]\n" + "".join(f"{c}: &{c} [*{p},*{p}]\n" for p, c in pairs)
 
     assert "aliases" in refuse(bomb).public
+
+
+YAML_PARTS = st.sampled_from(
+    [*"abc:-?[]{},#&*!|>'\"%@`\\\n\t 012.~=<_", "version: 1\n", "projects: ", "\n  ", "!!", "---\n"]
+)
+
+
+@given(st.binary() | st.text().map(str.encode) | st.lists(YAML_PARTS).map("".join).map(str.encode))
+@settings(max_examples=500, deadline=None)
+def test_any_text_is_a_document_or_refused(text: bytes):
+    """Nothing that anybody sends is a crash, and every refusal can be said in a reply."""
+    try:
+        read_document(text, Platform)
+    except Malformed as error:
+        error.public.encode()
+        json.dumps(error.path).encode()
 
 
 def test_json_is_yaml():

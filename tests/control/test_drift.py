@@ -54,7 +54,9 @@ PLATFORMS = st.fixed_dictionaries(
     {"version": st.just(1)},
     optional={
         "instance_types": st.dictionaries(
-            NAMES, st.fixed_dictionaries({"cores": COUNTS, "memory": COUNTS}), max_size=2
+            NAMES,
+            st.fixed_dictionaries({"cores": COUNTS, "memory": st.sampled_from([2**20, 2**30])}),
+            max_size=2,
         ),
         "users": st.dictionaries(
             NAMES, st.fixed_dictionaries({}, optional={"administrator": st.booleans()})

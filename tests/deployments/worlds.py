@@ -200,7 +200,12 @@ def serverless(floor: int = 1, ceiling: int = 1, spec: Spec | None = None) -> En
 def managed(instances: int = 1, spec: Spec | None = None) -> Endpoint:
     scale = Scale(instances, instances, "small")
     deployment = Deployment(DeploymentName("blue"), spec or Spec(MODEL), scale, created=1000)
-    return replace(serverless(), kind=EndpointKind.MANAGED, deployments=(deployment,))
+    return replace(
+        serverless(),
+        kind=EndpointKind.MANAGED,
+        deployments=(deployment,),
+        traffic={deployment.name: 100},
+    )
 
 
 def pool_of(fleet: Fleet, endpoint: Endpoint) -> DeploymentPool:

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -38,8 +39,8 @@ class Script:
 
 
 @contextmanager
-def scripted(*replies: Canned) -> Iterator[Script]:
-    """A server that gives `replies` one after the other."""
+def scripted(*replies: Canned, tls: ssl.SSLContext | None = None) -> Iterator[Script]:
+    """A server that gives `replies` one after the other; over TLS, with a context for it."""
     left: list[Canned] = [*replies]
     script = Script("")
 
@@ -68,9 +69,11 @@ def scripted(*replies: Canned) -> Iterator[Script]:
         setattr(Handler, f"do_{method}", Handler.answer)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
-    script.url = f"http://127.0.0.1:{server.server_port}"
+    script.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
     try:
         yield script
     finally:

@@ -283,3 +283,95 @@ def test_wiped_and_applied(tmp_path: Path):
         assert document == client.export()
         assert keys == client.endpoints.get_keys("shop-chat", project="shop")
         assert client.plan(document, prune=True).is_empty
+
+
+MANAGED = """
+version: 1
+projects:
+  evolving:
+    endpoints:
+      evolving-one:
+        kind: managed
+        deployments:
+          blue: {model: Cupola-Pilot, instance_type: small, instances: 1%s}
+          green: {model: Cupola-Pilot, instance_type: small, instances: 1}
+        traffic: {blue: %d, green: %d}
+"""
+
+
+def test_changes_are_applied(client: Cupola):
+    """A change of what replicas run is a new revision, a split is not; keys and age stay."""
+    client.apply(MANAGED % ("", 100, 0))
+    before = client.endpoints.get("evolving-one", project="evolving")
+    keys = client.endpoints.get_keys("evolving-one", project="evolving")
+    changes = client.apply(MANAGED % (", slots: 2", 50, 50)).changes
+    after = client.endpoints.get("evolving-one", project="evolving")
+
+    assert ["unchanged", "update"] == [each.action for each in changes]
+    assert {"traffic.blue", "traffic.green", "deployments.blue.slots"} == {
+        ".".join(map(str, each.path)) for each in changes[1].diff
+    }
+    assert {"blue": 50, "green": 50} == after.traffic
+    assert [2, 1] == [each.revision for each in after.deployments]
+    assert (before.created, before.version + 1) == (after.created, after.version)
+    assert keys == client.endpoints.get_keys("evolving-one", project="evolving")
+
+
+def test_pruning(client: Cupola):
+    """What a section does not have goes: deployments, endpoints; other sections stay."""
+    client.apply(MANAGED % ("", 50, 50))
+    only_blue = """
+version: 1
+projects:
+  default: {}
+  evolving:
+    endpoints:
+      evolving-one:
+        kind: managed
+        deployments: {blue: {model: Cupola-Pilot, instance_type: small}}
+        traffic: {blue: 100}
+"""
+    client.apply(only_blue, prune=True)
+    left = client.endpoints.get("evolving-one", project="evolving")
+    assert (["blue"], {"blue": 100}) == ([each.name for each in left.deployments], left.traffic)
+    assert ["default", "evolving"] == [each.name for each in client.projects.list()]
+    client.apply("version: 1\nprojects: {default: {}, evolving: {endpoints: {}}}", prune=True)
+    assert [] == [*client.endpoints.list(project="evolving")]
+    assert "olga" in [each.name for each in client.users.list()]
+    with pytest.raises(Conflict, match=r"user .*: .* is the last administrator"):
+        client.apply("version: 1\nusers: {}", prune=True)
+    client.apply("version: 1\nusers: {olga: {}}", prune=True)
+    assert {"olga"} == {each.name for each in client.users.list() if not each.disabled}
+
+
+def test_what_documents_cannot_change(client: Cupola):
+    """The model of a serverless endpoint, a model that is not there, a type that is not."""
+    text = """
+version: 1
+projects:
+  fixed:
+    subscriptions: [Cupola-Pilot, Mistral-Nemo]
+    endpoints:
+      fixed-one: {kind: serverless, deployments: {fixed-one: {model: %s}}}
+"""
+    client.apply(text % "Cupola-Pilot")
+    with pytest.raises(Conflict, match="has the model Cupola-Pilot, which stays"):
+        client.plan(text % "Mistral-Nemo")
+    with pytest.raises(NotFound, match=r"endpoint fixed/fixed-one: .* no model 'Nothing'"):
+        client.plan(text % "Nothing")
+    with pytest.raises(Invalid, match=r"endpoint evolving/evolving-one: .*instance type 'vast'"):
+        client.plan((MANAGED % ("", 100, 0)).replace("small", "vast"))
+
+
+def test_export_of_some(client: Cupola, server: Live):
+    """Of the projects asked for; the whole is for administrators."""
+    assert "projects:\n  default:\n" in client.export(["default"])
+    assert "users:" not in client.export(["default"])
+    with pytest.raises(NotFound):
+        client.export(["nowhere"])
+    with Cupola(server.url, server.session) as olga:
+        narrow = olga.sessions.create("reader", scopes=["read"])
+    with Cupola(server.url, narrow.token) as reader:
+        for attempt in (reader.export, lambda: reader.apply("version: 1")):
+            with pytest.raises(Forbidden):
+                attempt()

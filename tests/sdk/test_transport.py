@@ -2,13 +2,16 @@
 
 import asyncio
 import inspect
+import stat
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cupola import sdk
+from tests.http.certificates import make_certificate
 from tests.sdk.scripted import Canned, page, refusal, scripted
 
 PROJECT = {"name": "shop", "created": "2026-11-21T20:00:00Z", "version": 3, "later": {"x": 1}}
@@ -252,3 +255,37 @@ def test_address_is_checked():
     """A server's address without a scheme is refused with what it looks like."""
     with pytest.raises(sdk.CupolaError, match="looks like http://"):
         sdk.Cupola("localhost:8100")
+
+
+def test_own_authority(call: Use, tmp_path: Path):
+    """Trusted if its certificate is named, and refused with the mend if not."""
+    context, certificate = make_certificate(tmp_path, "IP:127.0.0.1")
+    with scripted(Canned(body=PROJECT), tls=context) as script:
+        found = call(
+            script.url, lambda client: client.projects.get("shop"), verify=str(certificate)
+        )
+        assert "shop" == found.name
+        with pytest.raises(sdk.Unreachable, match="not trusted here"):
+            call(script.url, lambda client: client.projects.get("shop"), retries=0)
+
+
+def test_missing_authority(tmp_path: Path):
+    """A file that is not there is told as such."""
+    with pytest.raises(OSError, match="No such file"):
+        sdk.Cupola("https://127.0.0.1:1", verify=str(tmp_path / "none.pem"))
+
+
+def test_backup_is_whole_or_not_there(call: Use, tmp_path: Path):
+    """The file is its owner's alone; of one that was refused nothing is left."""
+    content = bytes(range(256)) * 1000
+    with scripted(Canned(200, content)) as script:
+        call(script.url, lambda client: client.backup(tmp_path / "b.tar"))
+    with (
+        scripted(refusal(403, "forbidden", "No.")) as script,
+        pytest.raises(sdk.Forbidden),
+    ):
+        call(script.url, lambda client: client.backup(tmp_path / "c.tar"))
+
+    assert content == (tmp_path / "b.tar").read_bytes()
+    assert 0o600 == stat.S_IMODE((tmp_path / "b.tar").stat().st_mode)
+    assert ["b.tar"] == [path.name for path in tmp_path.iterdir()]

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cupola.deployments.fleet import Fleet
-from cupola.deployments.model import Endpoint, EndpointState
+from cupola.deployments.model import AuthMode, Deployment, Endpoint, EndpointState
 from cupola.deployments.schemas import EndpointDetail, detail, get_keys, summarise
 from cupola.home import RunningServer, write_whole
 from cupola.http.client import Client, Tcp, Tls
@@ -78,10 +78,11 @@ class Greeting:
 
     async def _find_delay(self) -> str | None:
         """Why the first endpoint does not answer yet; None if it does, or if nobody wants it to."""
-        first = next(filter(_is_wanted, self.fleet.endpoints), None)
-        if first is None:
+        found = next(filter(None, map(_find_usual, self.fleet.endpoints)), None)
+        if found is None:
             return None
-        pool = self.fleet.pool(first.name, first.deployments[0].name)
+        first, deployment = found
+        pool = self.fleet.pool(first.name, deployment.name)
         if not await pool.wait_ready(_PATIENCE):
             return pool.status.reason if pool.status else pool.reason()
         reason = await _ask(self._detail(first), self.server.certificate)
@@ -101,9 +102,17 @@ class Greeting:
         return EndpointState.READY if any(p.ready() for p in pools) else EndpointState.STARTING
 
 
-def _is_wanted(endpoint: Endpoint) -> bool:
-    """Whether it should answer by itself: one that sleeps is woken by who calls it."""
-    return bool(endpoint.deployments) and endpoint.deployments[0].scale.minimum > 0
+def _find_usual(endpoint: Endpoint) -> tuple[Endpoint, Deployment] | None:
+    """The deployment that should answer by itself whoever has the endpoint's key; None if none does.
+
+    One that sleeps is woken by who calls it.
+    """
+    if endpoint.auth_mode is not AuthMode.KEY:
+        return None
+    for each in endpoint.deployments:
+        if endpoint.traffic.get(each.name, 0) == 100 and each.scale.minimum > 0:
+            return endpoint, each
+    return None
 
 
 async def _ask(endpoint: EndpointDetail, certificate: str | None) -> str | None:

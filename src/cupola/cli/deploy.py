@@ -1,6 +1,7 @@
 """`cupola deploy`: from a model to an endpoint that answers."""
 
 import sys
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -37,6 +38,18 @@ SharedQuota = Annotated[
     bool,
     typer.Option("--shared-quota", help="Managed: without quota; deleted after 168 hours."),
 ]
+
+
+class AuthMode(StrEnum):
+    """What callers prove themselves with."""
+
+    KEY = "key"
+    TOKEN = "token"
+
+
+AuthModeOption = Annotated[
+    AuthMode, typer.Option("--auth-mode", help="Managed: a key, or a token of a provider.")
+]
 Quantisation = Annotated[
     str | None, typer.Option("--quantisation", metavar="Q", help="Which weights, as Q4_K_M.")
 ]
@@ -60,6 +73,7 @@ def deploy(
     instance_type: InstanceTypeOption = None,
     instances: Instances = None,
     shared_quota: SharedQuota = False,
+    auth_mode: AuthModeOption = AuthMode.KEY,
     quantisation: Quantisation = None,
     min_replicas: MinReplicas = None,
     max_replicas: MaxReplicas = None,
@@ -90,7 +104,7 @@ def deploy(
                     "instances": instances or 1,
                     "quantisation": quantisation,
                 },
-                shared_quota,
+                {"shared_quota": shared_quota, "auth_mode": auth_mode.value},
             )
         else:
             accepts = _accept_terms(client, model, accept_terms)
@@ -161,7 +175,7 @@ def _deploy_managed(
     name: str,
     deployment: str | None,
     what: dict[str, Any],
-    shared_quota: bool,
+    how: dict[str, Any],
 ) -> None:
     """A new endpoint, or one deployment more behind one that is there."""
     from cupola import sdk
@@ -174,7 +188,7 @@ def _deploy_managed(
         else:
             client.endpoints.put_deployment(name, deployment, **what)
             return
-    client.endpoints.create_managed(name, deployment=deployment, shared_quota=shared_quota, **what)
+    client.endpoints.create_managed(name, deployment=deployment, **what, **how)
 
 
 def _accept_terms(client: "Cupola", name: str, accepts: bool) -> bool:

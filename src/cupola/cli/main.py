@@ -21,6 +21,7 @@ from cupola.cli import (
     projects,
     scale,
     subscriptions,
+    tokens,
     up,
     users,
     version,
@@ -56,6 +57,7 @@ app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.command("login")(login.login)
 app.command("logout")(login.logout)
+app.add_typer(tokens.app, name="tokens")
 app.command("whoami")(login.whoami)
 app.command("doctor")(doctor.doctor)
 app.command("version")(version.version)

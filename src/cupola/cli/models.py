@@ -93,11 +93,25 @@ def list_models(
     deployment: DeploymentKindOption = None,
     text: Text = None,
     json: JsonOption = False,
+    server: ServerOption = None,
     home: HomeOption = None,
 ) -> None:
     """List the catalog, or those entries that have all that is asked for."""
     from cupola.cli.installation import open_own_catalog
+    from cupola.cli.remote import is_elsewhere
 
+    if is_elsewhere(server, home):
+        chosen = {
+            "collection": collection,
+            "publisher": publisher,
+            "task": task,
+            "capability": capability,
+            "license": license,
+            "deployment": deployment,
+            "text": text,
+        }
+        _list_remote(server, home, chosen, json)
+        return
     catalog = open_own_catalog(home)
     wanted = {
         "collection": collection,
@@ -131,10 +145,16 @@ def list_models(
 
 
 @app.command("show")
-def show_model(name: str, json: JsonOption = False, home: HomeOption = None) -> None:
+def show_model(
+    name: str, json: JsonOption = False, server: ServerOption = None, home: HomeOption = None
+) -> None:
     """Show one entry of the catalog."""
     from cupola.cli.installation import open_own_catalog
+    from cupola.cli.remote import is_elsewhere
 
+    if is_elsewhere(server, home):
+        _show_remote(server, home, name, json)
+        return
     catalog = open_own_catalog(home)
     view = _view(catalog.get_model(name), catalog)
     if json:
@@ -199,6 +219,59 @@ def remove_model(
     with connect(server, home) as client:
         client.models.remove(name)
     print_done(json, name, "removed", f"{name} is in the catalog no more.")
+
+
+def _list_remote(
+    server: str | None, home: Path | None, chosen: Mapping[str, Any], json: bool
+) -> None:
+    """Of a server on another machine, which has a catalog of its own."""
+    from cupola.cli.remote import connect
+
+    with connect(server, home) as client:
+        models = [*client.models.list(**chosen)]
+    if json:
+        print_json(models)
+        return
+    print_table(
+        ["NAME", "PUBLISHER", "TASK", "PARAMETERS", "CONTEXT", "LICENSE", "FITS"],
+        [
+            [
+                each.name,
+                each.publisher,
+                each.task,
+                _count(each.parameters),
+                f"{each.context_length:,}",
+                each.license,
+                {True: "yes", False: "no", None: "unknown"}[each.fits],
+            ]
+            for each in models
+        ],
+    )
+
+
+def _show_remote(server: str | None, home: Path | None, name: str, json: bool) -> None:
+    from cupola.cli.remote import connect
+
+    with connect(server, home) as client:
+        model = client.models.get(name)
+    if json:
+        print_json(model)
+        return
+    print_fields(
+        [
+            ("Name", model.name + (" (preview)" if model.preview else "")),
+            ("Publisher", model.publisher),
+            ("Collection", model.collection),
+            ("Summary", model.summary),
+            ("Task", model.task),
+            ("License", f"{model.license}, {model.terms}"),
+            ("Context length", f"{model.context_length:,} tokens"),
+            ("Parameters", _count(model.parameters)),
+            ("Capabilities", ", ".join(model.capabilities)),
+            ("Deployments", ", ".join(model.deployments)),
+            ("Price", f"{model.price_input} in, {model.price_output} out, of 1,000 tokens"),
+        ]
+    )
 
 
 def _matches(

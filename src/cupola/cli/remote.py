@@ -17,6 +17,8 @@ from cupola.cli.profile import Profile, profile_file
 from cupola.settings import ClientSettings, load_client_settings
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from cupola.home import Home
     from cupola.sdk import Cupola
 
@@ -29,6 +31,8 @@ class Target:
     token: str | None
     certificate: str | None = None
     """The file of the authority to trust; None: those that the machine trusts."""
+    pinned: str | None = None
+    """The file of the server's very own certificate, if it runs on this machine."""
 
 
 @contextmanager
@@ -58,13 +62,11 @@ def open_client(target: Target, settings: ClientSettings) -> "Iterator[Cupola]":
             target.token,
             project=settings.project,
             timeout=settings.timeout,
-            verify=settings.ca_file or target.certificate or True,
+            verify=_choose_trust(target, settings.ca_file),
         ) as client:
             yield client
     except sdk.CupolaError as error:
         raise explain(error) from error
-    except OSError as error:
-        raise Failed(f"{error.strerror}: {error.filename}") from error
 
 
 def is_anywhere(server: str | None, home: Path | None) -> bool:
@@ -78,6 +80,11 @@ def is_anywhere(server: str | None, home: Path | None) -> bool:
         return True
     local = find_local(settings, home)
     return local is not None and local.token is not None
+
+
+def is_elsewhere(server: str | None, home: Path | None) -> bool:
+    """Whether another machine's server was named or signed in to."""
+    return find_remote(load_client_settings(server=server), home) is not None
 
 
 def find_target(settings: ClientSettings, home: Path | None) -> Target:
@@ -115,12 +122,20 @@ def find_local(settings: ClientSettings, home: Path | None) -> Target | None:
     server = place.find_server()
     if server is None:
         return None
-    authority = place.folder / "tls" / "authority.pem"
-    return Target(
-        server.url,
-        settings.token or _read_console_token(place),
-        str(authority) if authority.exists() else None,
-    )
+    token = settings.token or _read_console_token(place)
+    return Target(server.url, token, pinned=server.certificate)
+
+
+def _choose_trust(target: Target, chosen: str | None) -> "SSLContext | str | bool":
+    """Raises: Failed, if the file of a certificate cannot be read."""
+    from cupola.http.trust import pin
+
+    if chosen is None and target.pinned is not None:
+        return pin(target.pinned)
+    certificate = chosen or target.certificate
+    if certificate is not None and not Path(certificate).is_file():
+        raise Failed(f"There is no file {certificate} with the certificate of the server.")
+    return certificate or True
 
 
 def _read_console_token(home: "Home") -> str | None:

@@ -31,6 +31,8 @@ from cupola.projects.model import Role
 _SIZE = re.compile(r"(\d{1,9}) ?(MiB|GiB)")
 _UNITS: Final[Mapping[str, int]] = {"MiB": 1024**2, "GiB": 1024**3}
 _MOST_CORES: Final = 4096
+_MOST: Final = 2**31 - 1
+_LAST_YEAR: Final = 9000
 
 
 def _read_size(value: Any) -> Any:
@@ -48,6 +50,8 @@ def write_size(size: int) -> int | str:
 
 def _settle_time(time: datetime) -> datetime:
     """Whole seconds of UTC, which YAML means where it names no zone."""
+    if not 2000 <= time.year <= _LAST_YEAR:
+        raise ValueError("there was no Cupola then, or there will be none")
     aware = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     return aware.replace(microsecond=0)
 
@@ -55,15 +59,16 @@ def _settle_time(time: datetime) -> datetime:
 Name = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$")]
 ModelName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 UserName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Label = Annotated[str, StringConstraints(max_length=256)]
 Text = Annotated[str, StringConstraints(max_length=2000)]
 Time = Annotated[datetime, AfterValidator(_settle_time)]
 Count = Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]
 Size = Annotated[
     int,
-    Field(gt=0, le=2**62),
+    Field(ge=2**20, le=2**46),
     BeforeValidator(_read_size),
     WithJsonSchema(
-        {"anyOf": [{"type": "integer", "exclusiveMinimum": 0}, {"pattern": f"^{_SIZE.pattern}$"}]}
+        {"anyOf": [{"type": "integer", "minimum": 2**20}, {"pattern": f"^{_SIZE.pattern}$"}]}
     ),
 ]
 
@@ -103,7 +108,7 @@ class DeploymentEntry(_Entry):
     model: ModelName
     quantisation: str | None = Field(default=None, max_length=64)
     slots: int | None = Field(default=None, strict=True, ge=1, le=256)
-    context_length: int | None = Field(default=None, strict=True, ge=1)
+    context_length: int | None = Field(default=None, strict=True, ge=1, le=_MOST)
     min_replicas: int = Field(default=1, strict=True, ge=0, le=50)
     """Serverless only, as `max_replicas`."""
     max_replicas: int = Field(default=1, strict=True, ge=1, le=50)
@@ -123,8 +128,8 @@ class LineageEntry(_Entry):
     """What an endpoint's keys are derived from, beside the installation's secret."""
 
     seed: str = Field(pattern=r"^[A-Za-z0-9_]{0,64}$")
-    primary: int = Field(default=1, strict=True, ge=1)
-    secondary: int = Field(default=1, strict=True, ge=1)
+    primary: int = Field(default=1, strict=True, ge=1, le=_MOST)
+    secondary: int = Field(default=1, strict=True, ge=1, le=_MOST)
 
 
 class EndpointEntry(_Entry):
@@ -139,7 +144,7 @@ class EndpointEntry(_Entry):
     """Null: as its kind has it, on for serverless ones."""
     limits: LimitsEntry | None = None
     description: Text = ""
-    tags: dict[str, str] = Field(default_factory=dict, max_length=50)
+    tags: dict[Label, Label] = Field(default_factory=dict, max_length=50)
     expires: Time | None = None
     """When it is deleted, if it lives on the shared quota."""
     keys: LineageEntry | None = None
@@ -170,7 +175,7 @@ class ProjectEntry(_Entry):
     """The unit of tenancy."""
 
     display_name: str = Field(default="", max_length=200)
-    core_quota: Annotated[int, Field(strict=True, ge=0)] | None = None
+    core_quota: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] | None = None
     members: dict[UserName, Role] | None = None
     subscriptions: list[ModelName] | None = None
     """Models whose offers are accepted; applying a line accepts."""

@@ -1,5 +1,6 @@
 """YAML with a place for every fault: line numbers, no key twice, nothing that grows when read."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
@@ -17,6 +18,8 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DEEPEST = 32
 """Levels; a platform document has eight."""
 _MOST_FAULTS = 20
+_STRANGE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+"""Controls, and halves of characters, which escapes can write and nothing can keep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ def parse(text: bytes) -> Document:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise Malformed(f"Line {line}: this is no YAML: {error.problem}.") from None
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # as of 2026-99-99
         said = str(error).splitlines()[0]
         raise Malformed(f"The document cannot be read as YAML: {said}.") from None
 
@@ -75,6 +78,10 @@ def _check_events(source: str) -> None:
         line = event.start_mark.line + 1 if event.start_mark else 1
         if isinstance(event, yaml.AliasEvent):
             raise Malformed(f"Line {line}: aliases (*{event.anchor}) are not taken; write it out.")
+        if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag:
+            raise Malformed(f"Line {line}: tags ({event.tag}) are not taken; write plain values.")
+        if isinstance(event, yaml.ScalarEvent) and _STRANGE.search(event.value):
+            raise Malformed(f"Line {line}: it has a character that is no text.")
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         documents += isinstance(event, yaml.DocumentStartEvent)
