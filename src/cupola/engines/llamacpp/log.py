@@ -4,8 +4,11 @@ The process appends to the file itself, so it cannot be renamed under it; it is 
 """
 
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Final
+
+from cupola.kit.clock import Clock
 
 MAX_LOG: Final = 4 * 1024 * 1024
 """Bytes; one file of that size and one older."""
@@ -15,8 +18,9 @@ _TAIL: Final = 8 * 1024
 class EngineLog:
     """One engine's log file and its predecessor."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock: Clock) -> None:
         self._path = path
+        self._clock = clock
 
     def open(self) -> BinaryIO:
         """The file for a new process to append to; nobody else on this machine may read it."""
@@ -24,6 +28,12 @@ class EngineLog:
         self.trim()
         self._path.touch(mode=0o600)
         return self._path.open("ab")
+
+    def say(self, text: str) -> None:
+        """A line of our own among the process's: llama.cpp writes none while all goes well."""
+        time = datetime.fromtimestamp(self._clock.now(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        with self.open() as file:
+            file.write(f"{time} Cupola: {text}\n".encode())
 
     def trim(self) -> None:
         """Empty the file, if it has grown too long, into its predecessor."""

@@ -21,6 +21,7 @@ from cupola.engines.llamacpp import child
 from cupola.engines.llamacpp.log import EngineLog
 from cupola.http.client import Client, Unix
 from cupola.http.connection import Broken
+from cupola.kit.clock import SystemClock
 from cupola.kit.errors import Unavailable
 
 MAX_SOCKET_PATH: Final = 100
@@ -45,7 +46,7 @@ class EngineProcess:
     ) -> None:
         self._name = name
         self._runtime_folder = runtime_folder
-        self._log = EngineLog(log_folder / f"{name}.log")
+        self._log = EngineLog(log_folder / f"{name}.log", SystemClock())
         self._options = options
         self._process: Process | None = None
         self._folder: Path | None = None
@@ -70,8 +71,10 @@ class EngineProcess:
         try:
             socket = self._make_socket_path()
             self.client = Client(Unix(str(socket)), max_idle=self._options["slots"] + SPARE_IDLE)
+            self._log.say(self._describe_start())
             await self._spawn({**self._options, "socket": str(socket)})
             await self._wait_healthy()
+            self._log.say(f"The engine answers, as process {self.pid}.")
         except OSError as error:
             await self.stop()
             raise Unavailable("The engine could not be started.", private=str(error)) from error
@@ -86,7 +89,9 @@ class EngineProcess:
                 async with asyncio.timeout(_LOG_CHECK):
                     await process.wait()
             self._log.trim()
-        return self._describe_end()
+        how = self._describe_end()
+        self._log.say(how)
+        return how
 
     async def stop(self) -> None:
         """End it, by force if it does not listen."""
@@ -138,6 +143,13 @@ class EngineProcess:
     def _unavailable(self, public: str) -> Unavailable:
         last_lines = self._log.read_last_lines()
         return Unavailable(public, private=f"{public} Its last lines were:\n{last_lines}")
+
+    def _describe_start(self) -> str:
+        file = Path(self._options["weights"]).name
+        return (
+            f"The engine starts on {file}: {self._options['slots']} slots of "
+            f"{self._options['context_length']} tokens, threads: {self._options['threads']}."
+        )
 
     def _describe_end(self) -> str:
         code = self._process.returncode if self._process else None

@@ -7,6 +7,8 @@ name. Their empty `key_seed` keeps the keys that callers hold.
 import sqlalchemy as sa
 from alembic import op
 
+from cupola.kit.clock import SystemClock
+
 revision = "0002"
 down_revision = "0001"
 
@@ -34,10 +36,10 @@ def upgrade() -> None:
     old = op.get_bind().execute(sa.text("SELECT * FROM endpoints ORDER BY name")).mappings().all()
     op.drop_table("endpoints")
     _make_endpoints()
-    created = min((row["created"] for row in old), default=0)
+    created = min((int(row["created"]) for row in old), default=int(SystemClock().now()))
     op.execute(
         "INSERT INTO projects (name, display_name, created, version) "
-        f"VALUES ('default', '', {int(created)}, 1)"
+        f"VALUES ('default', '', {created}, 1)"
     )
     for row in old:
         op.get_bind().execute(sa.insert(_endpoints).values(**_bring(row)))
