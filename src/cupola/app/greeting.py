@@ -103,10 +103,8 @@ class Greeting:
 
 
 def _find_usual(endpoint: Endpoint) -> tuple[Endpoint, Deployment] | None:
-    """The deployment that should answer by itself whoever has the endpoint's key; None if none does.
-
-    One that sleeps is woken by who calls it.
-    """
+    """The deployment that should answer by itself whoever has the endpoint's key; None: there is
+    none, as one that sleeps is woken by who calls it."""
     if endpoint.auth_mode is not AuthMode.KEY:
         return None
     for each in endpoint.deployments:
