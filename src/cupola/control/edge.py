@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec.json import encode
 
-from cupola.control.errors import describe
+from cupola.control.errors import describe, fault_of_ours
 from cupola.http.asgi import ClientGone, Message, Receive, Scope, Send, read_body, send_whole
 from cupola.ids import new_reply_id
 from cupola.kit.errors import CupolaError, NotFound
@@ -54,9 +54,7 @@ class Edge:
             await exchange.refuse(error)
         except Exception:  # noqa: BLE001 (the HTTP edge: logged with its trace, told as a 500)
             _log.exception("%s: %s %s failed.", exchange.id, scope["method"], scope["path"])
-            await exchange.refuse(
-                CupolaError(f"Something went wrong on our side. The log has it as {exchange.id}.")
-            )
+            await exchange.refuse(fault_of_ours(exchange.id))
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes:
         declared = next((v for k, v in scope["headers"] if k == b"content-length"), b"")

@@ -95,6 +95,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(CupolaError, _say)
     app.add_exception_handler(RequestValidationError, _say_invalid)
     app.add_exception_handler(HTTPException, _say_unrouted)
+    app.add_exception_handler(Exception, _say_fault)
 
 
 async def _say(request: Request, error: Exception) -> JSONResponse:
@@ -105,6 +106,16 @@ async def _say(request: Request, error: Exception) -> JSONResponse:
     if error.private:
         request.state.log(error.private)
     return JSONResponse(body, status, headers)
+
+
+async def _say_fault(request: Request, error: Exception) -> JSONResponse:
+    """A fault of ours; the framework raises it once more, for the edge to log."""
+    return await _say(request, fault_of_ours(request.state.id))
+
+
+def fault_of_ours(request_id: str) -> CupolaError:
+    """What is said of an error that nobody foresaw."""
+    return CupolaError(f"Something went wrong on our side. The log has it as {request_id}.")
 
 
 async def _say_invalid(request: Request, error: Exception) -> JSONResponse:
