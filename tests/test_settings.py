@@ -85,3 +85,24 @@ def test_every_setting_is_documented():
 
     fields = (*Settings.model_fields, *ClientSettings.model_fields)
     assert sorted(documented) == sorted(PREFIX + name.upper() for name in fields)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("", ""),
+        ("https://ai.example.com", "https://ai.example.com"),
+        ("https://ai.example.com/", "https://ai.example.com"),
+        ("http://[::1]:8100", "http://[::1]:8100"),
+    ],
+)
+def test_a_public_address_is_kept_without_a_slash(given: str, kept: str):
+    """So that paths can follow it."""
+    assert kept == load_settings(public_url=given).public_url
+
+
+@pytest.mark.parametrize("given", ["ai.example.com", "https://a/b", "ftp://a", "https://a\n", "x"])
+def test_what_is_no_public_address_is_refused(given: str):
+    """It would make links that lead nowhere, or cookies that are not secure."""
+    with pytest.raises(Invalid, match="CUPOLA_PUBLIC_URL"):
+        load_settings(public_url=given)

@@ -1,13 +1,10 @@
 """Every `SessionStore` keeps these promises."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from cupola.db.database import Database
-from cupola.db.migration import ensure_schema
 from cupola.identity.memory import MemorySessions
 from cupola.identity.model import Session
 from cupola.identity.ports import SessionStore
@@ -19,17 +16,13 @@ FIRST = Session("ses_1", b"1" * 32, ADA.id, "laptop", 1000, 2000, frozenset({"re
 SECOND = replace(FIRST, id="ses_2", digest=b"2" * 32, created=1001, scopes=None)
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SessionStore]:
-    if request.param == "memory":
-        yield MemorySessions()
-        return
-    ensure_schema(tmp_path / "cupola.db")
-    database = Database(tmp_path / "cupola.db")
+@pytest.fixture
+async def store(backing: Database | None) -> SessionStore:
+    if backing is None:
+        return MemorySessions()
     for user in (ADA, BOB):
-        await SqlUsers(database).add(user)
-    yield SqlSessions(database)
-    await database.close()
+        await SqlUsers(backing).add(user)
+    return SqlSessions(backing)
 
 
 async def test_added_is_found_by_digest(store: SessionStore):

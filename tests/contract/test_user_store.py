@@ -1,13 +1,10 @@
 """Every `UserStore` keeps these promises."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from cupola.db.database import Database
-from cupola.db.migration import ensure_schema
 from cupola.identity.memory import MemoryUsers
 from cupola.identity.model import Origin, User
 from cupola.identity.ports import UserStore
@@ -19,15 +16,9 @@ ADA = User(UserId("usr_a"), "ada", Origin.LOCAL, 1000, administrator=True, passw
 BOB = User(UserId("usr_b"), "bob", Origin.OIDC, 1001, issuer="https://issuer", subject="7")
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[UserStore]:
-    if request.param == "memory":
-        yield MemoryUsers()
-        return
-    ensure_schema(tmp_path / "cupola.db")
-    database = Database(tmp_path / "cupola.db")
-    yield SqlUsers(database)
-    await database.close()
+@pytest.fixture
+def store(backing: Database | None) -> UserStore:
+    return SqlUsers(backing) if backing else MemoryUsers()
 
 
 @pytest.mark.parametrize("user", [ADA, BOB], ids=["local", "oidc"])

@@ -18,8 +18,7 @@ from argon2 import PasswordHasher
 
 from cupola.backup import Source
 from cupola.control.app import make_control
-from cupola.control.sessions import make_sessions_router
-from cupola.control.sign_in import make_sign_in_router
+from cupola.control.sign_in import make_sign_in_routers
 from cupola.db.database import Database
 from cupola.db.migration import ensure_schema
 from cupola.deployments.model import (
@@ -155,6 +154,7 @@ async def _serve(
     people = Identity(
         SqlUsers(database),
         SqlSessions(database),
+        database,
         SystemClock(),
         b"s" * 32,
         passwords=passwords,
@@ -192,9 +192,8 @@ async def _serve(
             loop.call_soon_threadsafe(device.approve, code, olga)
 
         device = DeviceSignIns(clock)
-        sign_in = make_sign_in_router(people, device, clock=clock, secret=b"s" * 32)
-        routers = [make_sessions_router(people)]
-        control = make_control(services, routers=routers, pages=[sign_in])
+        router, pages = make_sign_in_routers(people, device, clock=clock, secret=b"s" * 32)
+        control = make_control(services, routers=[router], pages=[pages])
         server = uvicorn.Server(uvicorn.Config(control, log_level="error", lifespan="off"))
         with home.announce(RunningServer(1, url, "test")):
             task = asyncio.ensure_future(server.serve([socket]))

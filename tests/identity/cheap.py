@@ -2,6 +2,7 @@
 
 from argon2 import PasswordHasher
 
+from cupola.audit.memory import MemoryWork
 from cupola.identity.memory import MemorySessions, MemoryUsers
 from cupola.identity.passwords import Passwords
 from cupola.identity.service import Identity
@@ -21,6 +22,7 @@ def cheap_identity(clock: Clock, *, console_token: str | None = None) -> Identit
     return Identity(
         MemoryUsers(),
         MemorySessions(),
+        MemoryWork(),
         clock,
         SECRET,
         passwords=cheap_passwords(),

@@ -12,29 +12,26 @@ from html import unescape
 from pathlib import Path
 
 import httpx
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from starlette.responses import JSONResponse
 
-from cupola.control.sign_in import make_sign_in_router
+from cupola.audit.service import Audit
+from cupola.control.app import make_control
+from cupola.control.sign_in import make_sign_in_routers
 from cupola.db.database import Database
 from cupola.db.migration import ensure_schema
-from cupola.http.server import Server, listen, url_of
+from cupola.http.server import Application, Server, listen, url_of
 from cupola.identity.device import DeviceSignIns
-from cupola.identity.model import Principal, User
+from cupola.identity.model import User
 from cupola.identity.ports import Provider
 from cupola.identity.service import Identity
 from cupola.identity.store import SqlSessions, SqlUsers
 from cupola.kit.clock import Clock, SystemClock
-from cupola.kit.errors import CupolaError, Kind
 from cupola.kit.tasks import supervise
 from tests.acceptance.missing import give_up
+from tests.control.world import make_world
 from tests.identity.cheap import SECRET, cheap_passwords
 
 CALLBACK = "/management/v1/sign-in/oidc/callback"
 _JS = Path(__file__).parent / "js"
-_STATUS = {Kind.UNAUTHENTICATED: 401, Kind.FORBIDDEN: 403, Kind.NOT_FOUND: 404,
-           Kind.CONFLICT: 409, Kind.RATE_LIMITED: 429, Kind.UNAVAILABLE: 503}  # fmt: skip
 
 
 @dataclass
@@ -46,7 +43,12 @@ class Served:
     device: DeviceSignIns
     told: list[tuple[str, frozenset[str]]] = field(default_factory=list)
     """Names and groups that `on_sign_in` got."""
-    noted: list[str] = field(default_factory=list)
+    audit: Audit | None = None
+
+    async def noted(self) -> list[str]:
+        """Actions and actors of the audit log, in their order."""
+        assert self.audit is not None
+        return [f"{line.action} {line.actor}" for line in reversed(await self.audit.list())]
 
     def browser(self) -> httpx.AsyncClient:
         """Keeps cookies and follows nothing by itself."""
@@ -69,6 +71,7 @@ async def serving(
     identity = Identity(
         SqlUsers(database),
         SqlSessions(database),
+        database,
         clock,
         SECRET,
         passwords=passwords,
@@ -77,7 +80,7 @@ async def serving(
     with listen("127.0.0.1", 0) as socket:
         socket.listen()
         served = Served(url_of(socket), identity, DeviceSignIns(clock))
-        server = Server(_build(served, clock, provide, public_url), socket)
+        server = Server(_build(served, database, clock, provide, public_url), socket)
         task = supervise(server.run(), name="sign-in")
         try:
             yield served
@@ -89,41 +92,27 @@ async def serving(
 
 
 def _build(
-    served: Served, clock: Clock, provide: Callable[[str], Provider] | None, public_url: str
-) -> FastAPI:
+    served: Served,
+    database: Database,
+    clock: Clock,
+    provide: Callable[[str], Provider] | None,
+    public_url: str,
+) -> Application:
     async def on_sign_in(user: User, groups: frozenset[str]) -> None:
         served.told.append((user.name, groups))
 
-    async def record(principal: Principal, action: str) -> None:
-        served.noted.append(f"{action} {principal.user.name}")
-
-    app = FastAPI()
-    app.include_router(
-        make_sign_in_router(
-            served.identity,
-            served.device,
-            provide(served.url + CALLBACK) if provide else None,
-            clock=clock,
-            secret=SECRET,
-            public_url=public_url,
-            on_sign_in=on_sign_in,
-            record=record,
-        )
+    world = make_world(database, authenticator=served.identity, users=served.identity)
+    served.audit = world.services.audit
+    router, pages = make_sign_in_routers(
+        served.identity,
+        served.device,
+        provide(served.url + CALLBACK) if provide else None,
+        clock=clock,
+        secret=SECRET,
+        public_url=public_url,
+        on_sign_in=on_sign_in,
     )
-
-    @app.exception_handler(CupolaError)
-    async def refuse(request: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, CupolaError)
-        body = {"error": {"code": error.kind.value, "message": error.public}}
-        return JSONResponse(body, _STATUS.get(error.kind, 400))
-
-    @app.exception_handler(RequestValidationError)
-    async def refuse_fields(request: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, RequestValidationError)
-        # Not what was sent, as FastAPI's own does: it may be a password, or no text at all.
-        return JSONResponse({"details": [fault["loc"] for fault in error.errors()]}, 422)
-
-    return app
+    return make_control(world.services, routers=[router], pages=[pages])
 
 
 @dataclass

@@ -18,11 +18,11 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from cupola.control.authority import COOKIE as SESSION
 from cupola.identity.model import Departure
 from cupola.kit.clock import Clock
 from cupola.kit.errors import Forbidden, Unauthenticated
 
-SESSION: Final = "cupola_session"
 FORM: Final = "cupola_form"
 DEPARTURE: Final = "cupola_departure"
 DEPARTURE_PATH: Final = "/management/v1/sign-in/oidc"

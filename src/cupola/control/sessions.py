@@ -1,116 +1,100 @@
-"""`/sessions`: one's own sign-ins, and tokens made for programs."""
+"""`/sessions`: one's own sign-ins and tokens."""
 
-from collections.abc import Sequence
-from typing import Annotated, Protocol
+from typing import Annotated
 
-from fastapi import APIRouter, Path, Response, status
+from fastapi import APIRouter, Path, Request, status
 from pydantic import Field
 
 from cupola.control.authority import Caller
-from cupola.control.paging import AnyPage, Page
+from cupola.control.doors import Doors
+from cupola.control.paging import AnyPage, Page, slice_after
+from cupola.control.repetition import RepeatableRoute, show_once
 from cupola.control.services import Parts
 from cupola.control.shapes import Asked, Line, Time, Told, when
-from cupola.identity.model import Principal, Session, User
-from cupola.ids import UserId
+from cupola.identity.model import Session
+from cupola.kit.errors import NotFound
 from cupola.projects.model import Right
 
-SessionId = Annotated[
-    str, Path(description="A session's id.", examples=["ses_0a1b2c"], max_length=100)
-]
-
-
-class Sessions(Protocol):
-    """Where sessions are opened and ended (`identity.service.Identity`).
-
-    - `open_session` raises `Invalid` for scopes that the opener lacks, and for the console.
-    - `list_sessions` is newest first; `end_session` of one that is not there does nothing.
-    """
-
-    async def open_session(
-        self,
-        user: User,
-        label: str,
-        *,
-        scopes: frozenset[str] | None = None,
-        lifetime: int | None = None,
-        opener: Principal | None = None,
-    ) -> tuple[Session, str]: ...
-
-    async def end_session(self, user: UserId, session: str) -> None: ...
-
-    async def list_sessions(self, user: UserId) -> Sequence[Session]: ...
+SessionId = Annotated[str, Path(description="A session's id.", examples=["ses_0a1b2c"])]
 
 
 class SessionResource(Told):
-    """A sign-in, or a token for a program."""
+    """A sign-in, or a token made with one."""
 
     id: str
     label: str
     created: Time
     expires: Time
-    scopes: list[str] | None = Field(
-        description="Rights beyond which it cannot go; null: its user's."
-    )
+    scopes: list[str] | None = Field(description="Null: all that its user may do.")
 
 
-class OpenedSession(Told):
-    """A token, shown this once."""
+class MadeSession(Told):
+    """A new session and its token, shown this once."""
 
-    token: str
+    token: str | None = Field(description="Null where the request is a repeated one.")
     expires: Time
     session: SessionResource
 
 
 class NewSession(Asked):
-    """A token, no wider than the one that asks for it."""
+    """A token for a program; narrower than the caller's, or as wide."""
 
-    label: Line = Field(examples=["nightly batch"])
+    label: Annotated[Line, Field(min_length=1)] = Field(examples=["nightly evaluation"])
     scopes: list[Annotated[Right, Field(strict=False)]] | None = Field(
-        default=None, description="Null: as wide as the one that asks."
+        default=None, description="Null: all that the caller's token may do."
     )
-    lifetime: int | None = Field(default=None, description="Seconds; null: of any sign-in.")
+    lifetime: int | None = Field(
+        default=None, description="Seconds, at most a year; null: as any sign-in."
+    )
 
 
-def make_sessions_router(sessions: Sessions) -> APIRouter:
-    """Its routes, for `make_control`."""
-    router = APIRouter(tags=["sessions"])
+def make_sessions_router(doors: Doors) -> APIRouter:
+    """The routes over one's own sessions."""
+    router = APIRouter(tags=["sessions"], route_class=RepeatableRoute)
 
     @router.get("/sessions", summary="List your sessions")
     async def list_sessions(caller: Caller, page: AnyPage) -> Page[SessionResource]:
-        found = await sessions.list_sessions(caller.user.id)
+        found = sorted(
+            await doors.identity.list_sessions(caller.user.id), key=lambda session: session.id
+        )
 
         async def read(after: str, limit: int) -> list[Session]:
-            ids = [each.id for each in found]
-            begin = ids.index(after) + 1 if after in ids else 0
-            return [*found[begin : begin + limit]]
+            return [*slice_after(found, lambda session: session.id, after, limit)]
 
-        return await page.fetch(read, lambda session: session.id, _show)
+        return await page.fetch(read, lambda session: session.id, show_session)
 
-    @router.post("/sessions", status_code=status.HTTP_201_CREATED, summary="Make a token")
-    async def open_session(
-        caller: Caller, body: NewSession, services: Parts, response: Response
-    ) -> OpenedSession:
+    @router.post(
+        "/sessions", status_code=status.HTTP_201_CREATED, summary="Make a token for a program"
+    )
+    async def create_session(
+        body: NewSession, caller: Caller, services: Parts, request: Request
+    ) -> MadeSession:
+        """The token is in this reply and nowhere else."""
+        show_once(request, "token")
         scopes = None if body.scopes is None else frozenset(each.value for each in body.scopes)
-        async with services.audit.change(caller, "sessions.create", caller.user.name) as change:
-            session, token = await sessions.open_session(
+        async with services.work.transaction():
+            session, token = await doors.identity.open_session(
                 caller.user, body.label, scopes=scopes, lifetime=body.lifetime, opener=caller
             )
-            shown = _show(session)
-            change.after = {"label": session.label, "scopes": shown.scopes}
-        response.headers["cache-control"] = "no-store"
-        return OpenedSession(token=token, expires=when(session.expires), session=shown)
+            told = show_session(session).model_dump(mode="json")
+            await services.audit.record(caller, "sessions.open", session.id, None, None, told)
+        return show_made(session, token)
 
     @router.delete(
-        "/sessions/{session}", status_code=status.HTTP_204_NO_CONTENT, summary="End a session"
+        "/sessions/{session}", status_code=status.HTTP_204_NO_CONTENT, summary="Revoke a session"
     )
-    async def end_session(caller: Caller, session: SessionId) -> None:
-        """Its token is nobody's at once. Of one that is not yours nothing is done."""
-        await sessions.end_session(caller.user.id, session)
+    async def delete_session(session: SessionId, caller: Caller, request: Request) -> None:
+        """Its token is nobody's within a second."""
+        own = await doors.identity.list_sessions(caller.user.id)
+        if not any(each.id == session for each in own):
+            raise NotFound("You have no such session, or it has ended. See your list of them.")
+        await doors.end(request, caller, session)
 
     return router
 
 
-def _show(session: Session) -> SessionResource:
+def show_session(session: Session) -> SessionResource:
+    """A session as replies tell of it."""
     return SessionResource(
         id=session.id,
         label=session.label,
@@ -118,3 +102,8 @@ def _show(session: Session) -> SessionResource:
         expires=when(session.expires),
         scopes=None if session.scopes is None else sorted(session.scopes),
     )
+
+
+def show_made(session: Session, token: str) -> MadeSession:
+    """The same with its token."""
+    return MadeSession(token=token, expires=when(session.expires), session=show_session(session))

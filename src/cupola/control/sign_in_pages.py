@@ -6,36 +6,25 @@
 /sign-in/done     signed in; signing out is there
 """
 
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 from urllib.parse import parse_qsl, quote
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from starlette.responses import RedirectResponse
 
-from cupola.control.cookies import SESSION, Cookies, local_path
+from cupola.control.authority import COOKIE, address_of
+from cupola.control.cookies import local_path
+from cupola.control.doors import Doors
+from cupola.control.errors import TABLE
 from cupola.control.pages.render import render, serve_asset
-from cupola.control.source import source_of
-from cupola.identity.device import DeviceSignIns, Waiting
-from cupola.identity.model import Principal, User
+from cupola.identity.device import Waiting
+from cupola.identity.model import Principal
 from cupola.identity.passwords import SHORTEST
-from cupola.identity.service import Identity
-from cupola.identity.tries import Tries
-from cupola.kit.errors import CupolaError, Forbidden, Kind, Malformed, TooLarge, Unauthenticated
-
-Note: TypeAlias = Callable[[User, str, str], Awaitable[None]]
+from cupola.kit.errors import CupolaError, Forbidden, Invalid, TooLarge, Unauthenticated
 
 _LARGEST_FORM: Final = 16 * 1024
-_STATUS: Final = {
-    Kind.UNAUTHENTICATED: 401,
-    Kind.FORBIDDEN: 403,
-    Kind.NOT_FOUND: 404,
-    Kind.CONFLICT: 409,
-    Kind.TOO_LARGE: 413,
-    Kind.RATE_LIMITED: 429,
-    Kind.UNAVAILABLE: 503,
-}
 _DONE: Final = "/sign-in/done"
 _LABEL: Final = "browser"
 
@@ -50,6 +39,8 @@ class PageRoute(APIRoute):
             try:
                 return await handle(request)
             except CupolaError as error:
+                if error.private:
+                    request.state.log(error.private)
                 return _show_error(error)
 
         return handle_for_people
@@ -60,23 +51,9 @@ def _show_error(error: CupolaError) -> Response:
     return _with_retry(page, error)
 
 
-def make_pages_router(
-    identity: Identity,
-    device: DeviceSignIns,
-    cookies: Cookies,
-    tries: Tries,
-    *,
-    provider: str | None,
-    note: Note,
-) -> APIRouter:
-    """The routes of the pages.
-
-    Args:
-        tries: Counts codes of command lines that somebody guesses.
-        provider: What the button says that leads to it; None: there is none.
-        note: Told who did what.
-    """
-    pages = _Pages(identity, device, cookies, tries, provider, note)
+def make_pages_router(doors: Doors) -> APIRouter:
+    """The routes of the pages."""
+    pages = _Pages(doors)
     router = APIRouter(route_class=PageRoute, include_in_schema=False)
     router.get("/sign-in")(pages.show_sign_in)
     router.post("/sign-in")(pages.sign_in)
@@ -91,37 +68,24 @@ def make_pages_router(
 
 
 class _Pages:
-    """What the routes do; each method is one."""
+    """What the routes do; each public method is one."""
 
-    def __init__(
-        self,
-        identity: Identity,
-        device: DeviceSignIns,
-        cookies: Cookies,
-        tries: Tries,
-        provider: str | None,
-        note: Note,
-    ) -> None:
-        self._identity = identity
-        self._device = device
-        self._cookies = cookies
-        self._provider = provider
-        self._note = note
-        self._tries = tries
+    def __init__(self, doors: Doors) -> None:
+        self._doors = doors
+        self._identity = doors.identity
+        self._cookies = doors.cookies
 
     async def show_sign_in(self, request: Request) -> Response:
         return self._sign_in_page(request, request.query_params.get("next"))
 
     async def sign_in(self, request: Request) -> Response:
         form = await self._read_form(request)
-        name, source = form.get("name", ""), source_of(request)
+        name, password = form.get("name", ""), form.get("password", "")
         try:
-            session, token = await self._identity.sign_in(
-                name, form.get("password", ""), source, _LABEL
-            )
+            user = await self._identity.verify(name, password, address_of(request))
         except CupolaError as error:
             return self._sign_in_page(request, form.get("next"), error, name)
-        await self._note(await self._identity.get_user(session.user), source, "sign-in")
+        session, token = await self._doors.open(request, user, _LABEL)
         response = _go(local_path(form.get("next"), _DONE))
         self._cookies.set_session(request, response, token, session.expires)
         return response
@@ -131,15 +95,12 @@ class _Pages:
 
     async def claim_first(self, request: Request) -> Response:
         form = await self._read_form(request)
-        name, source = form.get("name", ""), source_of(request)
+        code, name, password = (form.get(key, "") for key in ("code", "name", "password"))
         try:
-            user = await self._identity.claim_first(
-                form.get("code", "").strip(), name, form.get("password", ""), source
-            )
+            user = await self._doors.claim(request, code.strip(), name, password)
         except CupolaError as error:
-            return self._first_page(request, error, name)
-        await self._note(user, source, "first-administrator")
-        session, token = await self._identity.open_session(user, _LABEL)
+            return self._first_page(request, error, name, code)
+        session, token = await self._doors.open(request, user, _LABEL)
         response = _go(_DONE)
         self._cookies.set_session(request, response, token, session.expires)
         return response
@@ -175,13 +136,14 @@ class _Pages:
             raise Forbidden("Only a whole sign-in can let a command line in, no narrowed token.")
         code, approved = form.get("code", ""), form.get("answer") == "approve"
         user = principal.user
-        if self._find_waiting(principal, code) is None:
-            raise Malformed("Nothing waits under this code any more. Start the command again.")
+        waiting = self._find_waiting(principal, code)
+        if waiting is None:
+            raise Invalid("Nothing waits under this code any more. Start the command again.")
+        await self._doors.note_device(request, principal, waiting.label, approved)
         if approved:
-            self._device.approve(code, user)
+            self._doors.device.approve(code, user)
         else:
-            self._device.deny(code)
-        await self._note(user, principal.source, f"device-{'approve' if approved else 'deny'}")
+            self._doors.device.deny(code)
         title = "Your command line is signed in" if approved else "Refused"
         message = "You can close this page." if approved else "Nothing was let in."
         return self._with_form(request, "done", title=title, message=message, user=user.name)
@@ -202,8 +164,7 @@ class _Pages:
         await self._read_form(request)
         principal = await self._find_principal(request)
         if principal is not None and principal.session is not None:
-            await self._identity.end_session(principal.user.id, principal.session)
-            await self._note(principal.user, principal.source, "sign-out")
+            await self._doors.end(request, principal, principal.session)
         response = _go("/sign-in")
         self._cookies.clear_session(response)
         return response
@@ -224,18 +185,27 @@ class _Pages:
             error,
             next=local_path(after, _DONE),
             name=name[:128],
-            provider=self._provider,
+            provider=self._doors.oidc.name if self._doors.oidc else "",
         )
 
     def _first_page(
-        self, request: Request, error: CupolaError | None = None, name: str = ""
+        self,
+        request: Request,
+        error: CupolaError | None = None,
+        name: str = "",
+        code: str = "",
     ) -> Response:
-        return self._with_form(request, "first", error, name=name[:128], shortest=SHORTEST)
+        """With what was typed, and the code: the address has it no more."""
+        return self._with_form(
+            request, "first", error, name=name[:128], code=code[:128], shortest=SHORTEST
+        )
 
     def _with_form(
         self, request: Request, page: str, error: CupolaError | None = None, **values: Any
     ) -> Response:
         """A page with a form on it, which only this browser can send."""
+        if error is not None and error.private:
+            request.state.log(error.private)
         cookie, form = self._cookies.issue_form(request)
         values.setdefault("message", error.public if error else "")
         response = render(page, _status(error) if error else 200, form=form, **values)
@@ -246,7 +216,7 @@ class _Pages:
         """The fields of a form of ours; parsed here, since no file ever comes."""
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/x-www-form-urlencoded":
-            raise Malformed("Send a form, as the page does.")
+            raise Invalid("Send a form, as the page does.")
         body = b""
         async for piece in request.stream():
             body += piece
@@ -255,30 +225,30 @@ class _Pages:
         try:
             fields = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=20))
         except ValueError:
-            raise Malformed("The form cannot be read. Open the page again.") from None
+            raise Invalid("The form cannot be read. Open the page again.") from None
         self._cookies.check_form(request, fields.get("form", ""))
         return fields
 
     def _find_waiting(self, principal: Principal, code: str) -> Waiting | None:
         """The command that waits under a code, if it was not guessed."""
-        self._tries.begin(principal.user.id, principal.source)
-        waiting = self._device.find(code)
+        self._doors.tries.begin(principal.user.id, principal.source)
+        waiting = self._doors.device.find(code)
         if waiting is not None:
-            self._tries.succeed(principal.user.id, principal.source)
+            self._doors.tries.succeed(principal.user.id, principal.source)
         return waiting
 
     async def _find_principal(self, request: Request) -> Principal | None:
-        token = request.cookies.get(SESSION)
+        token = request.cookies.get(COOKIE)
         if token is None:
             return None
         try:
-            return await self._identity.authenticate(token, source_of(request))
+            return await self._identity.authenticate(token, address_of(request))
         except Unauthenticated:
             return None
 
 
 def _status(error: CupolaError) -> int:
-    return _STATUS.get(error.kind, 400)
+    return TABLE[error.kind]
 
 
 def _with_retry(response: Response, error: CupolaError | None) -> Response:
@@ -288,4 +258,4 @@ def _with_retry(response: Response, error: CupolaError | None) -> Response:
 
 
 def _go(path: str) -> RedirectResponse:
-    return RedirectResponse(path, 303, {"cache-control": "no-store"})
+    return RedirectResponse(path, 303)

@@ -2,6 +2,7 @@
 and a provider that vouches for users."""
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from cupola.identity.model import Arrival, Departure, Session, User, Vouched
@@ -48,6 +49,17 @@ class SessionStore(Protocol):
     async def list(self, user: UserId, now: int) -> Sequence[Session]: ...
 
     async def sweep(self, now: int) -> None: ...
+
+
+class UnitOfWork(Protocol):
+    """Where changes are made together or not at all, one after the other.
+
+    - What stores do inside `transaction` is there when the block has ended well, and none of it
+      is if it did not; what is read in it stays true until then.
+    - A transaction inside another is a part of that one.
+    """
+
+    def transaction(self) -> AbstractAsyncContextManager[object]: ...
 
 
 class Provider(Protocol):

@@ -3,9 +3,9 @@
 Whoever is denied is told the same whether a name exists or not, after the same time.
 """
 
-import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from hmac import compare_digest
 from typing import Final
@@ -14,7 +14,7 @@ from cupola.identity import console
 from cupola.identity.first import FirstCode
 from cupola.identity.model import Origin, Principal, Session, User, Vouched
 from cupola.identity.passwords import Passwords
-from cupola.identity.ports import SessionStore, UserStore
+from cupola.identity.ports import SessionStore, UnitOfWork, UserStore
 from cupola.identity.tokens import PREFIX, digest, new_token
 from cupola.identity.tries import Tries
 from cupola.ids import UserId, new_id
@@ -33,6 +33,10 @@ _LABEL: Final = 100
 _FRESH: Final = 1.0
 """Seconds in which a recognised token is not looked up again. What this process changes counts at
 once; what another one on the same database changes, after this."""
+_NO_CODE: Final = (
+    "This link is not good, or not any more: it works once, for an hour. Restart Cupola, and it "
+    "prints another if there is no administrator yet."
+)
 _MOST_FRESH: Final = 10_000
 _WRONG: Final = "The name or the password is wrong."
 _UNKNOWN: Final = "The token is unknown, has expired or was revoked. Sign in again: cupola login."
@@ -49,6 +53,8 @@ class Identity:
     """Users and their sessions.
 
     Args:
+        work: Of both stores; what is read decides what is written, as whether there is an
+            administrator yet.
         secret: The installation's; tokens' digests are keyed with it.
         passwords: Hashes and verifies; the caller closes it.
         lifetime: Seconds of a session.
@@ -59,6 +65,7 @@ class Identity:
         self,
         users: UserStore,
         sessions: SessionStore,
+        work: UnitOfWork,
         clock: Clock,
         secret: bytes,
         *,
@@ -68,6 +75,7 @@ class Identity:
     ) -> None:
         self._users = users
         self._sessions = sessions
+        self._work = work
         self._clock = clock
         self._secret = secret
         self._passwords = passwords or Passwords()
@@ -75,8 +83,6 @@ class Identity:
         self._console = digest(secret, console_token) if console_token else None
         self._tries = Tries(clock)
         self._first = FirstCode(clock)
-        self._changing = asyncio.Lock()
-        """Held where what is read decides what is written: is there an administrator yet?"""
         self._fresh: dict[bytes, _Recognised] = {}
         self._epoch = 0
 
@@ -107,6 +113,14 @@ class Identity:
         """A new session for whoever knows the password, and its token, which is not kept.
 
         Raises:
+            Unauthenticated, RateLimited: As `verify`.
+        """
+        return await self.open_session(await self.verify(name, password, source), label)
+
+    async def verify(self, name: str, password: str, source: str) -> User:
+        """Whoever knows the password. Slow on purpose, so not to be awaited in a transaction.
+
+        Raises:
             Unauthenticated: Unknown, disabled, or the wrong password.
             RateLimited: Too many failed before, of this name or from this source.
         """
@@ -122,7 +136,7 @@ class Identity:
             rehashed = await self._passwords.hash(password)
             user = replace(user, password_hash=rehashed, version=user.version + 1)
             await self._users.save(user)
-        return await self.open_session(user, label)
+        return user
 
     async def sign_in_vouched(self, vouched: Vouched) -> User:
         """Whom a provider vouches for: found by issuer and subject alone, or made.
@@ -132,7 +146,7 @@ class Identity:
         Raises:
             Unauthenticated: Disabled here, whatever the provider says.
         """
-        async with self._changing:
+        async with self._change():
             user = await self._users.find_subject(vouched.issuer, vouched.subject)
             if user is None:
                 return await self._add_vouched(vouched)
@@ -214,16 +228,7 @@ class Identity:
             Malformed: The name or the password is not usable.
             Conflict: The name is taken.
         """
-        _check_name(name)
-        hashed = await self._passwords.hash(password) if password is not None else None
-        user = User(
-            id=UserId(new_id("usr")),
-            name=name,
-            origin=Origin.LOCAL,
-            created=self._now(),
-            administrator=administrator,
-            password_hash=hashed,
-        )
+        user = replace(await self._make_local(name, password), administrator=administrator)
         await self._users.add(user)
         return user
 
@@ -234,14 +239,14 @@ class Identity:
             Invalid: A provider vouches for this user, who so has no password here.
         """
         hashed = await self._passwords.hash(password)
-        async with self._changing:
+        async with self._change():
             known = await self.get_user(user)
             if known.origin is not Origin.LOCAL:
                 raise Invalid(
                     f"{known.name!r} signs in with a provider: change the password there."
                 )
             saved = await self._save(replace(known, password_hash=hashed))
-        await self._end_all(user)
+            await self._end_all(user)
         return saved
 
     async def disable(self, user: UserId, disabled: bool = True) -> User:
@@ -250,13 +255,13 @@ class Identity:
         Raises:
             Conflict: They are the last administrator.
         """
-        async with self._changing:
+        async with self._change():
             known = await self.get_user(user)
             if disabled:
                 await self._keep_an_administrator(known)
             saved = await self._save(replace(known, disabled=disabled))
-        if disabled:
-            await self._end_all(user)
+            if disabled:
+                await self._end_all(user)
         return saved
 
     async def set_administrator(self, user: UserId, administrator: bool) -> User:
@@ -265,7 +270,7 @@ class Identity:
         Raises:
             Conflict: They are the last administrator.
         """
-        async with self._changing:
+        async with self._change():
             known = await self.get_user(user)
             if not administrator:
                 await self._keep_an_administrator(known)
@@ -285,16 +290,34 @@ class Identity:
             Unauthenticated: Not the code, or not any more.
         """
         self._tries.begin("the first administrator", source)
-        async with self._changing:
+        if not self._first.matches(code):
+            raise Unauthenticated(_NO_CODE)
+        self._tries.succeed("the first administrator", source)
+        user = replace(await self._make_local(name, password), administrator=True)
+        async with self._change():
             if not self._first.matches(code) or await self._has_administrator():
-                raise Unauthenticated(
-                    "This link is not good, or not any more: it works once, for an hour. "
-                    "Restart Cupola, and it prints another if there is no administrator yet."
-                )
-            self._tries.succeed("the first administrator", source)
-            user = await self.create_user(name, password, administrator=True)
-            self._first.spend()
-            return user
+                raise Unauthenticated(_NO_CODE)  # somebody was faster
+            await self._users.add(user)
+        self._first.spend()
+        return user
+
+    async def _make_local(self, name: str, password: str | None) -> User:
+        _check_name(name)
+        return User(
+            id=UserId(new_id("usr")),
+            name=name,
+            origin=Origin.LOCAL,
+            created=self._now(),
+            password_hash=None if password is None else await self._passwords.hash(password),
+        )
+
+    @asynccontextmanager
+    async def _change(self) -> AsyncIterator[None]:
+        try:
+            async with self._work.transaction():
+                yield
+        finally:
+            self._forget_recognised()
 
     async def _look_up(self, token: str, presented: bytes) -> _Recognised:
         epoch = self._epoch
@@ -338,13 +361,11 @@ class Identity:
     async def _save(self, user: User) -> User:
         saved = replace(user, version=user.version + 1)
         await self._users.save(saved)
-        self._forget_recognised()
         return saved
 
     async def _end_all(self, user: UserId) -> None:
         for session in await self.list_sessions(user):
             await self._sessions.end(session.id, user)
-        self._forget_recognised()
 
     async def _has_administrator(self) -> bool:
         return any(u.administrator and not u.disabled for u in await self._users.list())
