@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from cupola import __version__
 from cupola.cli import failure
 from cupola.cli.main import app, main
 from cupola.kit import errors
+from cupola.kit.errors import CupolaError
 
 REFERENCE = (Path(__file__).parents[2] / "docs" / "reference" / "cli.md").read_text("utf-8")
 
@@ -148,3 +150,23 @@ def test_starting_costs_no_heavy_import():
     )
 
     assert "set()\n" == done.stdout
+
+
+GUIDE = Path(__file__).parents[2] / "docs" / "howto" / "run-a-platform.md"
+
+
+@pytest.mark.parametrize(
+    "line", re.findall(r"^    cupola (.+)$", GUIDE.read_text("utf-8"), re.MULTILINE)
+)
+def test_guide_shows_commands_that_there_are(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Each line is understood; what it wants of a server it cannot get here."""
+    monkeypatch.setenv("CUPOLA_HOME", str(tmp_path / "h"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "platform.yaml").write_text("version: 1")
+    result = invoke(*shlex.split(line))
+
+    assert isinstance(result.exception, CupolaError), result.output
+    assert "No Cupola runs" in result.exception.public

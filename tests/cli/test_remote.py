@@ -1,10 +1,13 @@
 """The commands as processes, against the real management API of a home."""
 
 import json
+import os
+import pty
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ from cupola.cli.endpoints import EndpointLine, EndpointView
 from tests.control.live import LOG, Live, live
 from tests.running import environment
 
+GOLDEN = Path(__file__).parent / "golden"
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "platform.yaml"
 
 
@@ -88,6 +92,31 @@ def test_deploy_from_terms_to_end(cupola: Person):
     assert "has a serverless deployment of Cupola-Pilot already" in twice.stderr
     assert ["Cupola-Pilot"] == [each["model"] for each in cupola.show("subscriptions", "list")]
     assert "slow-one is deleted.\n" == cupola.do("endpoints", "delete", "slow-one")
+
+
+def test_progress_on_a_terminal(cupola: Person):
+    """A bar with the reason, on standard error; standard output has the result alone."""
+    words = ("deploy", "Cupola-Pilot", "--name", "slow-two", "--managed", "--json")
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cupola", *words, "--instance-type", "small"],
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            text=True,
+            env=environment() | cupola.settings | {"TERM": "xterm", "COLUMNS": "100"},
+        )
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # how a terminal ends whose last user has gone
+            while part := terminal.read(4096):
+                shown += part
+        printed, _ = process.communicate(timeout=60)
+
+    assert "ready" == json.loads(printed)["state"]
+    assert "downloading 43 %" in shown.decode()
+    assert "━" in shown.decode()
+    cupola.do("endpoints", "delete", "slow-two")
 
 
 def test_managed_endpoint(cupola: Person):
@@ -192,12 +221,13 @@ def test_models(cupola: Person):
 
 def test_whole_platform(cupola: Person):
     """Plan, apply, apply again, export, and the export needs no change."""
-    planned = cupola.do("plan", "-f", str(EXAMPLE))
-    assert "+ endpoint shop/shop-search\n" in planned
-    assert "    + traffic.blue: 90\n" in planned
+    assert (GOLDEN / "plan.txt").read_text("utf-8") == cupola.do("plan", "-f", str(EXAMPLE))
+    assert json.loads((GOLDEN / "plan.json").read_text("utf-8")) == cupola.show(
+        "plan", "-f", str(EXAMPLE)
+    )
     cupola.fail(4, "projects", "show", "shop")
     assert "Done:" in cupola.do("apply", "-f", str(EXAMPLE))
-    assert "Nothing changed" in cupola.do("apply", "-f", str(EXAMPLE))
+    assert "Nothing done: all" in cupola.do("apply", "-f", str(EXAMPLE))
 
     exported = cupola.folder / "platform.yaml"
     cupola.do("export", "--output", str(exported))

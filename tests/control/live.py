@@ -192,8 +192,8 @@ async def _serve(
             loop.call_soon_threadsafe(device.approve, code, olga)
 
         device = DeviceSignIns(clock)
-        sign_in, pages = make_sign_in_routers(people, device, clock=clock, secret=b"s" * 32)
-        control = make_control(services, routers=[sign_in], pages=[pages])
+        router, pages = make_sign_in_routers(people, device, clock=clock, secret=b"s" * 32)
+        control = make_control(services, routers=[router], pages=[pages])
         server = uvicorn.Server(uvicorn.Config(control, log_level="error", lifespan="off"))
         with home.announce(RunningServer(1, url, "test")):
             task = asyncio.ensure_future(server.serve([socket]))

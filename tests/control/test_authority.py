@@ -90,7 +90,10 @@ BODIES: dict[tuple[str, str], Any] = {
     ("PATCH", D): {"instances": 2},
     ("POST", P + "/keys"): {"name": "batch"},
     ("PUT", "/instance-types/{name}"): {"cores": 2, "memory": 2**30},
-    ("POST", "/apply"): {"version": 1},
+    ("POST", "/apply"): {
+        "version": 1,
+        "instance_types": {"fresh": {"cores": 1, "memory": 2**30}},
+    },
 }
 ROLES: dict[str, frozenset[Right]] = {
     "nobody": frozenset(),

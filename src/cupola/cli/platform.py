@@ -21,6 +21,8 @@ Prune = Annotated[
     bool,
     typer.Option("--prune", help="Also delete what its sections do not have."),
 ]
+_PLANNED = ("To do", "to {}")
+_APPLIED = ("Done", "{}d")
 _MARKS = {"create": ("+", "green"), "update": ("~", "yellow"), "delete": ("-", "red")}
 
 
@@ -43,7 +45,7 @@ def plan(
 
     text = _read(file)
     with connect(server, home) as client:
-        _show(client.plan(text, prune=prune), json, "There is", "to do")
+        _show(client.plan(text, prune=prune), json, _PLANNED)
 
 
 def apply(
@@ -58,7 +60,7 @@ def apply(
 
     text = _read(file)
     with connect(server, home) as client:
-        _show(client.apply(text, prune=prune), json, "Done:", "changed")
+        _show(client.apply(text, prune=prune), json, _APPLIED)
 
 
 def export(
@@ -97,7 +99,7 @@ def _read(file: Path) -> bytes:
         raise Failed(f"{file} cannot be read: {error.strerror}.") from error
 
 
-def _show(result: "Changes", json: bool, verb: str, what: str) -> None:
+def _show(result: "Changes", json: bool, words: tuple[str, str]) -> None:
     if json:
         print_json(result)
         return
@@ -108,12 +110,13 @@ def _show(result: "Changes", json: bool, verb: str, what: str) -> None:
             _show_change(change)
     for note in result.notes:
         print(f"Note: {note}")
-    done = [f"{counts[action]} to {action}" for action in _MARKS if action in counts]
+    begin, form = words
+    done = [f"{counts[each]} {form.format(each)}" for each in _MARKS if each in counts]
     unchanged = counts.get("unchanged", 0)
     if done:
-        print(f"{verb} {', '.join(done)}; {unchanged} unchanged.")
+        print(f"{begin}: {', '.join(done)}, {unchanged} unchanged.")
     else:
-        print(f"Nothing {what}: all {unchanged} are as the document has them.")
+        print(f"Nothing {begin.lower()}: all {unchanged} are as the document has them.")
 
 
 def _show_change(change: "Change") -> None:
@@ -122,6 +125,13 @@ def _show_change(change: "Change") -> None:
     for each in change.diff:
         place = ".".join(map(str, each.path))
         if change.action == "update" and each.before is not None:
-            typer.secho(f"    - {place}: {each.before}", fg="red")
+            typer.secho(f"    - {place}: {_spell(each.before)}", fg="red")
         if each.after is not None or change.action == "update":
-            typer.secho(f"    + {place}: {each.after}", fg="green")
+            typer.secho(f"    + {place}: {_spell(each.after)}", fg="green")
+
+
+def _spell(value: object) -> str:
+    """As the document has it."""
+    from json import dumps
+
+    return value if isinstance(value, str) else dumps(value, ensure_ascii=False)
