@@ -69,6 +69,7 @@ NEEDS: dict[tuple[str, str], Right | str] = {
     ("GET", "/operations/{operation}"): SIGNED_IN,
     ("POST", "/apply"): Right.ADMINISTER,
     ("GET", "/export"): Right.ADMINISTER,
+    ("GET", "/backup"): Right.ADMINISTER,
 }
 BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/users"): {"name": "zoe", "password": "a long enough password"},

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from fastapi import APIRouter
 
-from cupola.app.state import State
+from cupola.app.state import State, locate
+from cupola.backup import Source, write_backup
 from cupola.control.app import make_control
 from cupola.control.groups import map_groups
 from cupola.control.seal import Seal
@@ -34,7 +35,7 @@ def open_control(
     """The API, and the pages beside it."""
     sign_in, pages = _make_sign_in(settings, state, identity, clock)
     return make_control(
-        _join(state, fleet, identity, clock, settings.public_url or url),
+        _join(state, fleet, identity, clock, locate(settings), settings.public_url or url),
         routers=(sign_in,),
         pages=(pages,),
         body_bytes=settings.max_body,
@@ -42,7 +43,9 @@ def open_control(
     )
 
 
-def _join(state: State, fleet: Fleet, identity: Identity, clock: Clock, url: str) -> Services:
+def _join(
+    state: State, fleet: Fleet, identity: Identity, clock: Clock, source: Source, url: str
+) -> Services:
     def find_logs(endpoint: EndpointName, deployment: DeploymentName | None) -> Sequence[Path]:
         return [state.home.logs / f"{name}.log" for name in fleet.list_logs(endpoint, deployment)]
 
@@ -63,6 +66,7 @@ def _join(state: State, fleet: Fleet, identity: Identity, clock: Clock, url: str
         find_logs=find_logs,
         base_url=lambda: url,
         memory=lambda: fleet.read_machine().total,
+        write_backup=lambda file: write_backup(source, file, clock, with_secret=False),
         clock=clock,
         seal=Seal(state.keys.derive_secret("control")),
     )

@@ -11,6 +11,7 @@ from cupola import __version__
 from cupola.control import (
     apply,
     audit,
+    backup,
     deployments,
     endpoints,
     errors,
@@ -44,6 +45,7 @@ _ROUTERS: Final = (
     users.router,
     audit.router,
     apply.router,
+    backup.router,
 )
 _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     status: {"description": said, "model": errors.ErrorBody}
@@ -100,7 +102,7 @@ def make_control(
     """The management API, to be served for every path below `/management`.
 
     Args:
-        routers: More of them, below the API's root: signing in, sessions, backup.
+        routers: More of them, below the API's root: signing in, sessions.
         pages: For people, at the paths that they give themselves: `/sign-in`.
         body_bytes: Of a request's body at most.
         body_seconds: In which it must arrive.

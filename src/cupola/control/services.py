@@ -1,6 +1,6 @@
 """Everything that the routes stand on, as the composition root joins it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -44,6 +44,8 @@ class Services:
     """Where callers reach this server, as `http://127.0.0.1:8100`."""
     memory: Callable[[], int]
     """Bytes that models on this machine may take together."""
+    write_backup: Callable[[Path], Awaitable[object]]
+    """Writes the whole installation into a file, but for its secret."""
     clock: Clock
     seal: Seal
 
