@@ -9,10 +9,12 @@ from cupola.deployments.memory import MemoryEndpoints
 from cupola.engines.echo import EchoReplica
 from cupola.keys.memory import MemorySecret
 from cupola.kit.clock import FakeClock
+from cupola.quotas.memory import MemoryCounters
 
 __all__ = [
     "EchoReplica",
     "FakeClock",
+    "MemoryCounters",
     "MemoryEndpoints",
     "MemoryEntries",
     "MemorySecret",
