@@ -78,10 +78,6 @@ class Window:
                 return find_end(slot)
         raise AssertionError(f"{needed} of {self.used} cannot become free")
 
-    def find_reset(self) -> float:
-        """When nothing that counts now will count any more."""
-        return find_end(self.newest)
-
 
 @dataclass(frozen=True, slots=True)
 class Calendar:

@@ -14,6 +14,7 @@ from cupola.quotas.law import (
     Calendar,
     Window,
     correct,
+    find_end,
     find_slot,
     read_calendar,
 )
@@ -30,7 +31,6 @@ from cupola.quotas.model import (
     Standing,
     Ticket,
     fit,
-    least,
     longest,
 )
 
@@ -98,39 +98,20 @@ class _Meter:
         self, limits: Limits, amount: Cost, wall: float
     ) -> list[tuple[LimitKind, float | None]]:
         tokens, money = amount.tokens, amount.money
-        day, month = self.seen.day_ends - wall, self.seen.month_ends - wall
+        wanted = self.reserved_tokens + tokens
         found: list[tuple[LimitKind, float | None]] = []
-        for kind, most, settled, reserved, wanted, ends in (
-            (
-                LimitKind.TOKENS_PER_DAY,
-                limits.tokens_per_day,
-                self.day_tokens,
-                self.reserved_tokens,
-                tokens,
-                day,
-            ),
-            (
-                LimitKind.TOKENS_PER_MONTH,
-                limits.tokens_per_month,
-                self.month_tokens,
-                self.reserved_tokens,
-                tokens,
-                month,
-            ),
-            (
-                LimitKind.MONEY_PER_MONTH,
-                limits.money_per_month,
-                self.month_money,
-                self.reserved_money,
-                money,
-                month,
-            ),
-        ):
-            if most is None or settled + reserved + wanted <= most:
-                continue
-            # Where only reservations are in the way, some request's end makes room.
-            wait = UNKNOWN if settled + wanted <= most else ends
-            found.append((kind, wait if wanted <= most else None))
+        most = limits.tokens_per_day
+        if most is not None and self.day_tokens + wanted > most:
+            wait = _wait_for(self.day_tokens, tokens, most, self.seen.day_ends - wall)
+            found.append((LimitKind.TOKENS_PER_DAY, wait))
+        most = limits.tokens_per_month
+        if most is not None and self.month_tokens + wanted > most:
+            wait = _wait_for(self.month_tokens, tokens, most, self.seen.month_ends - wall)
+            found.append((LimitKind.TOKENS_PER_MONTH, wait))
+        most = limits.money_per_month
+        if most is not None and self.month_money + self.reserved_money + money > most:
+            wait = _wait_for(self.month_money, money, most, self.seen.month_ends - wall)
+            found.append((LimitKind.MONEY_PER_MONTH, wait))
         return found
 
     def _wait(self, window: Window, wanted: int, most: int, now: float) -> float | None:
@@ -269,17 +250,30 @@ class MemoryCounters:
         return self._calendar
 
 
+def _wait_for(settled: int, wanted: int, most: int, ends: float) -> float | None:
+    """How long until a day or a month has room; None: it never will."""
+    if wanted > most:
+        return None
+    # Where only reservations are in the way, some request's end makes room.
+    return UNKNOWN if settled + wanted <= most else ends
+
+
 def _stand(bounds: Sequence[Bound], meters: Sequence[_Meter], now: float) -> Standing:
     requests: Allowance | None = None
     tokens: Allowance | None = None
     for bound, meter in zip(bounds, meters, strict=True):
-        if (most := bound.limits.requests_per_minute) is not None:
-            requests = least(requests, _allow(most, meter.requests, now))
-        if (most := bound.limits.tokens_per_minute) is not None:
-            tokens = least(tokens, _allow(most, meter.tokens, now))
+        limits = bound.limits
+        most = limits.requests_per_minute
+        if most is not None and (requests is None or most - meter.requests.used < requests[1]):
+            requests = _allow(most, meter.requests, now)
+        most = limits.tokens_per_minute
+        if most is not None and (tokens is None or most - meter.tokens.used < tokens[1]):
+            tokens = _allow(most, meter.tokens, now)
     return Standing(requests, tokens)
 
 
 def _allow(most: int, window: Window, now: float) -> Allowance:
-    reset = max(0.0, window.find_reset() - now) if window.used else 0.0
-    return Allowance(most, max(0, most - window.used), reset)
+    used = window.used
+    left = most - used
+    reset = find_end(window.newest) - now if used else 0.0
+    return Allowance(most, left if left > 0 else 0, reset)

@@ -6,6 +6,9 @@
       settle              the ticket's demand becomes what was truly spent: the rest is given back,
                           an overrun is charged
 
+What is made for every request is a named tuple: those are made in a third of a frozen dataclass's
+time.
+
 A request passes every limit of every scope it is in (endpoint, project, key), or none counts it.
 Tokens of a minute count at the moment of admission; an overrun counts when it is known. Whatever a
 person or a header is told is never negative.
@@ -79,7 +82,11 @@ class Limits:
     @property
     def by_calendar(self) -> bool:
         """Whether anything is limited by day or month, and so must outlive a restart."""
-        return (self.tokens_per_day, self.tokens_per_month, self.money_per_month) != (None,) * 3
+        return not (
+            self.tokens_per_day is None
+            and self.tokens_per_month is None
+            and self.money_per_month is None
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +97,11 @@ class Bound:
     limits: Limits
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """Tokens, and nano-units of money."""
+class Cost(NamedTuple):
+    """Tokens, and nano-units of money; neither is ever negative."""
 
     tokens: int = 0
     money: int = 0
-
-    def __post_init__(self) -> None:
-        if self.tokens < 0 or self.money < 0:
-            raise ValueError(f"a cost is never negative: {self}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +112,7 @@ class Rate:
     output: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(NamedTuple):
     """What one request will need."""
 
     certain: Cost
@@ -120,8 +121,7 @@ class Demand:
     """Of the completion: a guess."""
 
 
-@dataclass(frozen=True, slots=True)
-class Allowance:
+class Allowance(NamedTuple):
     """What one limit has left."""
 
     limit: int
@@ -130,12 +130,14 @@ class Allowance:
     """Seconds until all of it is free again, if nothing else comes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """Of the limits per minute that apply, those with the least left; None: there is none."""
 
     requests: Allowance | None = None
     tokens: Allowance | None = None
+
+
+NO_STANDING: Final = Standing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,7 @@ class Refused:
     value: int
     retry_after: float | None
     """Seconds after which it fits, if nothing else comes; None: it never will."""
-    standing: Standing = Standing()
+    standing: Standing = NO_STANDING
 
 
 @dataclass(slots=True)

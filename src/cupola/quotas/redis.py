@@ -26,6 +26,7 @@ from cupola.kit.clock import Clock
 from cupola.kit.errors import CupolaError, Unavailable
 from cupola.kit.tasks import cancel, supervise
 from cupola.quotas.model import (
+    NO_STANDING,
     Allowance,
     Bound,
     Cost,
@@ -243,7 +244,7 @@ class RedisCounters:
 
     def _do_without(self, bounds: Sequence[Bound], amount: Cost) -> Ticket | CupolaError:
         if self._options.fail_open:
-            return Ticket(new_id("tkt"), bounds, amount, 0, Standing(), counted=False)
+            return Ticket(new_id("tkt"), bounds, amount, 0, NO_STANDING, counted=False)
         return Unavailable(
             "Limits cannot be checked at the moment. Try again soon.",
             private="Redis is away, and limits fail closed",
