@@ -49,6 +49,13 @@ def redis(redis_of_the_run: RedisServer) -> RedisServer:
     return redis_of_the_run
 
 
+@pytest.fixture
+def redis_alone() -> Iterator[RedisServer]:
+    """A Redis server for one test, which may stop it."""
+    with redis_server() as found:
+        yield found
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def location(request: pytest.FixtureRequest, tmp_path: Path) -> Location:
     """A database of the newest schema, of each kind in turn."""

@@ -1,6 +1,7 @@
 """A real Redis for tests: a server of its own on a socket of its own, gone afterwards."""
 
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -49,6 +50,16 @@ class RedisServer:
             self._process.kill()
             self._process.wait(30)
             self._process = None
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Within, it accepts connections and answers nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def forget_all(self) -> None:
         with Redis(unix_socket_path=str(self._socket)) as client:

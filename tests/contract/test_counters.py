@@ -47,7 +47,7 @@ async def counters(request: pytest.FixtureRequest, clock: FakeClock) -> AsyncIte
         yield found
 
 
-def bound(scope: Scope = ENDPOINT, **limits: int) -> Bound:
+def bound(scope: Scope = ENDPOINT, /, **limits: int) -> Bound:
     return Bound(scope, Limits(**limits))
 
 

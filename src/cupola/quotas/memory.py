@@ -262,18 +262,17 @@ def _stand(bounds: Sequence[Bound], meters: Sequence[_Meter], now: float) -> Sta
     requests: Allowance | None = None
     tokens: Allowance | None = None
     for bound, meter in zip(bounds, meters, strict=True):
-        limits = bound.limits
-        most = limits.requests_per_minute
-        if most is not None and (requests is None or most - meter.requests.used < requests[1]):
-            requests = _allow(most, meter.requests, now)
-        most = limits.tokens_per_minute
-        if most is not None and (tokens is None or most - meter.tokens.used < tokens[1]):
-            tokens = _allow(most, meter.tokens, now)
+        if (most := bound.limits.requests_per_minute) is not None:
+            requests = _least(requests, most, meter.requests, now)
+        if (most := bound.limits.tokens_per_minute) is not None:
+            tokens = _least(tokens, most, meter.tokens, now)
     return Standing(requests, tokens)
 
 
-def _allow(most: int, window: Window, now: float) -> Allowance:
+def _least(least: Allowance | None, most: int, window: Window, now: float) -> Allowance:
+    """`model.least`, which makes no allowance that is not the least."""
     used = window.used
-    left = most - used
-    reset = find_end(window.newest) - now if used else 0.0
-    return Allowance(most, left if left > 0 else 0, reset)
+    left = most - used if used < most else 0
+    if least is not None and least.remaining <= left:
+        return least
+    return Allowance(most, left, find_end(window.newest) - now if used else 0.0)

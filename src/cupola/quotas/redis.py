@@ -48,6 +48,7 @@ _CONNECTIONS = 32
 """Redis runs one script after the other; more connections would only wait there instead of here."""
 _PAUSE = 1.0
 """Seconds for which a Redis that failed is not asked."""
+_CLOSED = "Limits cannot be checked at the moment. Try again soon."
 _PREFIX = "{cupola}:limits"
 _KINDS = tuple(LimitKind)
 _FAILURES = (RedisError, OSError, TimeoutError)
@@ -150,11 +151,10 @@ class RedisCounters:
             await asyncio.shield(work)
 
     async def read(self, scope: Scope) -> Settled:
-        return _read_settled(await self._scripts["correct"](_keys(scope)[2:], [self._now()]))
+        return await self._correct(scope, [])
 
     async def correct(self, scope: Scope, before: Settled, known: Settled) -> None:
-        told = [number for one in (before, known) for number in _list(one)]
-        await self._scripts["correct"](_keys(scope)[2:], [self._now(), *told])
+        await self._correct(scope, [number for one in (before, known) for number in _list(one)])
 
     def statistics(self) -> RedisStatistics:
         """How Redis has fared."""
@@ -218,6 +218,12 @@ class RedisCounters:
         # here slides out of its minute, and the ledger puts day and month right.
         await self._call("settle", keys, [*values, *_write_limits(ticket.bounds)])
 
+    async def _correct(self, scope: Scope, told: Sequence[str]) -> Settled:
+        reply = await self._call("correct", _keys(scope)[2:], told)
+        if reply is None:
+            raise Unavailable(_CLOSED, private="Redis is away: what was spent is not known")
+        return _read_settled(reply)
+
     async def _call(self, script: str, keys: Sequence[str], values: Sequence[str]) -> Any:
         """What the script returns; None if Redis is away."""
         if self._clock.monotonic() < self._quiet_until:
@@ -246,7 +252,7 @@ class RedisCounters:
         if self._options.fail_open:
             return Ticket(new_id("tkt"), bounds, amount, 0, NO_STANDING, counted=False)
         return Unavailable(
-            "Limits cannot be checked at the moment. Try again soon.",
+            _CLOSED,
             private="Redis is away, and limits fail closed",
             retry_after=_PAUSE,
         )

@@ -6,6 +6,7 @@ for the same scope stands behind them, even if there is room just then.
 """
 
 import asyncio
+import logging
 import math
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,6 +38,7 @@ _WEIGHT = 1 / 16
 """Of each completion in the running average, which so remembers a few dozen."""
 _LOOK_AGAIN = 0.1
 """Seconds after which the first in a line asks again: other gateways' settlements are not heard."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,10 @@ class Limiter:
         """`reseed` for ever, for whatever bounds there are then."""
         while True:
             await asyncio.sleep(seconds)
-            await self.reseed(bounds(), ledger)
+            try:
+                await self.reseed(bounds(), ledger)
+            except Exception as error:  # noqa: BLE001  a task's top; the ledger will be back
+                _log.warning("What was spent cannot be read now, and is counted on: %s", error)
 
     def statistics(self) -> Statistics:
         """What was decided so far."""
