@@ -218,16 +218,18 @@ async def test_away_and_closed(redis_alone: RedisServer):
 
 
 async def test_hanging_redis_is_away(redis_alone: RedisServer):
-    """A Redis that takes the request and does not answer delays one by its patience, no more."""
-    async with RedisCounters(redis_alone.url, SystemClock(), Options(patience=0.2)) as counters:
-        await counters.reserve([], SMALL)
+    """A Redis that does not answer delays one request by its patience, and now and then another."""
+    clock = FakeClock()
+    async with RedisCounters(redis_alone.url, clock, Options(patience=0.3)) as counters:
         with redis_alone.paused():
-            began = SystemClock().monotonic()
-            outcomes = [await counters.reserve(ONE, SMALL) for _ in range(20)]
-            took = SystemClock().monotonic() - began
+            first = await counters.reserve(ONE, SMALL)
+            clock.advance(2)
+            asked = [asyncio.ensure_future(counters.reserve(ONE, SMALL)) for _ in range(20)]
+            _, waiting = await asyncio.wait(asked, timeout=0.15)
+            outcomes = [first, *await asyncio.gather(*asked)]
 
+    assert 1 == len(waiting)
     assert not any(isinstance(one, Ticket) and one.counted for one in outcomes)
-    assert took < 0.9
 
 
 def test_bad_address_says_what_is_right():

@@ -16,7 +16,7 @@ person or a header is told is never negative.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Final, Literal, NamedTuple, TypeAlias
 
@@ -167,7 +167,7 @@ class Ticket:
     """Which limit would have refused it, had limits been enforced."""
     counted: bool = True
     """False: the counters were away and it was let through."""
-    is_open: bool = field(default=True)
+    is_open: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,7 +146,7 @@ class RedisCounters:
             return
         ticket.is_open = False
         self._open.pop(ticket.id, None)
-        if ticket.counted:
+        if ticket.counted and ticket.bounds:
             work = supervise(self._settle(ticket, spent), name="settle")
             await asyncio.shield(work)
 
@@ -181,6 +181,9 @@ class RedisCounters:
         self, asked: _Asked, bounds: Sequence[Bound], amount: Cost, enforce: bool
     ) -> None:
         ticket = new_id("tkt")
+        if not bounds:
+            asked.outcome = Ticket(ticket, bounds, amount, 0, NO_STANDING)
+            return
         values = [
             ticket,
             str(self._options.lease),
@@ -226,16 +229,19 @@ class RedisCounters:
 
     async def _call(self, script: str, keys: Sequence[str], values: Sequence[str]) -> Any:
         """What the script returns; None if Redis is away."""
-        if self._clock.monotonic() < self._quiet_until:
+        now = self._clock.monotonic()
+        if now < self._quiet_until:
             self._failures += 1
             return None
+        if self._away:  # one tries whether it is back; the others do not wait for that
+            self._quiet_until = now + self._options.patience
         try:
             reply = await self._scripts[script](keys, [self._now(), *values])
         except _FAILURES as error:
             self._note_failure(error)
             return None
         if self._away:
-            self._away = False
+            self._away, self._quiet_until = False, 0.0
             _log.warning("Redis answers again; limits are kept.")
         return reply
 
