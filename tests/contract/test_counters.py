@@ -55,10 +55,13 @@ def needs(tokens: int = 1, money: int = 0) -> Demand:
     return Demand(Cost(tokens, money))
 
 
-async def admit(counters: Counters, *bounds: Bound, demand: Demand | None = None) -> Ticket:
-    outcome = await counters.reserve(bounds, demand or needs())
+def admitted(outcome: Ticket | Refused) -> Ticket:
     assert isinstance(outcome, Ticket), outcome
     return outcome
+
+
+async def admit(counters: Counters, *bounds: Bound, demand: Demand | None = None) -> Ticket:
+    return admitted(await counters.reserve(bounds, demand or needs()))
 
 
 async def refuse(counters: Counters, *bounds: Bound, demand: Demand | None = None) -> Refused:
@@ -348,20 +351,41 @@ async def test_many_at_once_get_the_limit_exactly(counters: Counters, kind: Limi
 
 async def test_cancelled_reservation_reserves_nothing(counters: Counters):
     """Whoever is gone before the answer holds no place, and has made no request."""
-    limited = bound(concurrent_requests=1, requests_per_minute=1)
-    for _ in range(20):
-        asking = asyncio.ensure_future(counters.reserve([limited], needs()))
-        await asyncio.sleep(0)
+    limited = bound(
+        concurrent_requests=1, requests_per_minute=1, tokens_per_minute=9, tokens_per_day=9
+    )
+    for attempt in range(60):
+        asking = asyncio.ensure_future(counters.reserve([limited], needs(9)))
+        await asyncio.sleep(attempt / 30_000)  # before, while and after a server does it
         if asking.cancel():
             with pytest.raises(asyncio.CancelledError):
                 await asking
         else:
-            ticket = asking.result()
-            assert isinstance(ticket, Ticket)
-            await counters.settle(ticket, None)
-        await asyncio.sleep(0.01)
+            await counters.settle(admitted(asking.result()), None)
+        await until_free(counters, limited)
 
-    await admit(counters, limited)
+    await admit(counters, limited, demand=needs(9))
+
+
+async def until_free(counters: Counters, limited: Bound) -> None:
+    """What is undone is undone behind the caller's back, and soon."""
+    async with asyncio.timeout(5):
+        while isinstance(outcome := await counters.reserve([limited], needs(9)), Refused):  # noqa: ASYNC110  nobody is told of it
+            await asyncio.sleep(0.001)
+    await counters.settle(outcome, None)
+
+
+async def test_cancelled_settlement_is_made(counters: Counters):
+    """A request whose task is cancelled while it settles is settled all the same."""
+    limited = bound(concurrent_requests=1, tokens_per_day=1000)
+    for attempt in range(30):
+        settling = asyncio.ensure_future(counters.settle(await admit(counters, limited), Cost(10)))
+        await asyncio.sleep(attempt / 30_000)
+        settling.cancel()
+        await asyncio.wait([settling])
+        await until_free(counters, limited)
+
+    assert 10 * 30 == (await counters.read(ENDPOINT)).day_tokens
 
 
 async def test_scopes_do_not_mix(counters: Counters):
