@@ -169,6 +169,20 @@ async def test_late_settlement_is_charged(redis: RedisServer):
         assert isinstance(await counters.reserve(ONE, Demand(Cost(20))), Ticket)
 
 
+async def test_ended_ticket_is_not_renewed(redis: RedisServer):
+    """A ticket whose lease ran out stays ended, though its gateway says it is alive."""
+    clock = FakeClock()
+    async with RedisCounters(redis.url, clock, time=clock) as counters:
+        await counters.reserve(ONE, SMALL)
+        clock.advance(61)
+        other = await counters.reserve(ONE, SMALL)
+        assert isinstance(other, Ticket)
+        await counters.renew()
+        await counters.settle(other, Cost(1))
+
+        assert isinstance(await counters.reserve(ONE, SMALL), Ticket)
+
+
 async def test_away_and_open(redis_alone: RedisServer, caplog: pytest.LogCaptureFixture):
     """Without Redis requests pass uncounted; the log says so once, and when it is back."""
     caplog.set_level(logging.INFO, "cupola")

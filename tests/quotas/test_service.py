@@ -8,7 +8,18 @@ import pytest
 
 from cupola.kit.clock import FakeClock
 from cupola.quotas.memory import MemoryCounters
-from cupola.quotas.model import Bound, Cost, Demand, LimitKind, Limits, Rate, Refused, Scope, Ticket
+from cupola.quotas.model import (
+    NO_STANDING,
+    Bound,
+    Cost,
+    Demand,
+    LimitKind,
+    Limits,
+    Rate,
+    Refused,
+    Scope,
+    Ticket,
+)
 from cupola.quotas.service import Limiter, Options
 
 PILOT = Scope("endpoint", "pilot")
@@ -102,19 +113,14 @@ def passed(task: asyncio.Task[Ticket | Refused]) -> bool:
 
 async def test_nobody_jumps_the_line(clock: FakeClock):
     """Whoever comes just as there is room stands behind those who came before."""
-    limiter = make(clock, LINE)
+    limiter = make(clock, Options(queue_length=3, queue_seconds=0.3))
     ticket = await hold(limiter)
     (waiting,) = await queue(limiter, 1)
     await limiter.settle(ticket, Cost(1))
-    (late,) = await queue(limiter, 1)
-    await asyncio.wait([waiting, late], return_when=asyncio.FIRST_COMPLETED)
+    late = await limiter.admit(ONE, SMALL)  # in the same step: the one in line has not seen it yet
 
     assert passed(waiting)
-    assert not late.done()
-    first = waiting.result()
-    assert isinstance(first, Ticket)
-    await limiter.settle(first, Cost(1))
-    assert isinstance(await late, Ticket)
+    assert isinstance(late, Refused)
 
 
 async def test_line_has_an_end(clock: FakeClock):
@@ -128,6 +134,21 @@ async def test_line_has_an_end(clock: FakeClock):
     assert 3 == limiter.statistics().waiting
     for task in tasks:
         task.cancel()
+
+
+async def test_line_tells_nothing_of_those_in_it(clock: FakeClock):
+    """Who is refused because of the line is not told how another's key stands."""
+    limiter = make(clock, Options(queue_length=1))
+    bounds = [*ONE, Bound(Scope("key", "a"), Limits(requests_per_minute=7))]
+    await hold(limiter, bounds)
+    (waiting,) = await queue(limiter, 1, bounds)
+    for pause in (0, 0.15):  # before and after the first in line has asked again
+        await asyncio.sleep(pause)
+        outcome = await limiter.admit(ONE, SMALL)
+
+        assert isinstance(outcome, Refused)
+        assert NO_STANDING == outcome.standing
+    waiting.cancel()
 
 
 async def test_waiting_has_an_end(clock: FakeClock):
