@@ -49,7 +49,7 @@ def test_impossible_limit_is_refused(kind: LimitKind, value: int):
         ),
         (
             Refused(LimitKind.MONEY_PER_MONTH, Scope("project", "a"), 12_500_000_000, 0.3),
-            "The project 'a' is limited to 12.50 of money per month (UTC). Try again in 1 second.",
+            "The project 'a' is limited to a cost of 12.5 per month (UTC). Try again in 1 second.",
         ),
         (
             Refused(LimitKind.TOKENS_PER_DAY, Scope("key", "key_secret"), 10, None),
@@ -58,8 +58,16 @@ def test_impossible_limit_is_refused(kind: LimitKind, value: int):
                 "Shorten it, or ask for a higher limit."
             ),
         ),
+        (
+            Refused(LimitKind.MONEY_PER_MONTH, Scope("key", "key_secret"), 20_000_000_000, 1.0),
+            "This key is limited to a cost of 20 per month (UTC). Try again in 1 second.",
+        ),
+        (
+            Refused(LimitKind.CONCURRENT_REQUESTS, PILOT, 0, None),
+            "The endpoint 'pilot' is limited to 0 requests at once. Ask for a higher limit.",
+        ),
     ],
-    ids=["requests", "money", "never"],
+    ids=["requests", "money", "never", "whole money", "nothing"],
 )
 def test_refusal_says_all(refused: Refused, expected: str):
     """Limit, scope, value, and when it frees; of a key only that it is theirs."""

@@ -47,11 +47,11 @@ def most_at_once(spans: Sequence[tuple[float, float]]) -> int:
 @pytest.mark.parametrize(
     ("kind", "value", "admitted"),
     [
-        (LimitKind.REQUESTS_PER_MINUTE, 200, 200),
-        (LimitKind.TOKENS_PER_MINUTE, 2000, 200),
-        (LimitKind.TOKENS_PER_DAY, 2000, 200),
-        (LimitKind.TOKENS_PER_MONTH, 2000, 200),
-        (LimitKind.MONEY_PER_MONTH, 2000, 200),
+        (LimitKind.REQUESTS_PER_MINUTE, 120, 120),
+        (LimitKind.TOKENS_PER_MINUTE, 1200, 120),
+        (LimitKind.TOKENS_PER_DAY, 1200, 120),
+        (LimitKind.TOKENS_PER_MONTH, 1200, 120),
+        (LimitKind.MONEY_PER_MONTH, 1200, 120),
     ],
 )
 async def test_two_gateways_admit_the_limit(

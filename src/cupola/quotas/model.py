@@ -53,7 +53,7 @@ _MEANINGS: Final = {
     LimitKind.CONCURRENT_REQUESTS: "requests at once",
     LimitKind.TOKENS_PER_DAY: "tokens per day (UTC)",
     LimitKind.TOKENS_PER_MONTH: "tokens per month (UTC)",
-    LimitKind.MONEY_PER_MONTH: "of money per month (UTC)",
+    LimitKind.MONEY_PER_MONTH: "per month (UTC)",
 }
 
 
@@ -229,8 +229,11 @@ def explain(refused: Refused) -> str:
     who = "This key" if scope.kind == "key" else f"The {scope.kind} {scope.id!r}"
     value = f"{refused.value:,}"
     if refused.limit is LimitKind.MONEY_PER_MONTH:
-        value = f"{refused.value / 10**9:,.2f}"
+        units, nano = divmod(refused.value, 10**9)
+        value = f"a cost of {units:,}.{nano:09}".rstrip("0").rstrip(".")
     allowed = f"{who} is limited to {value} {_MEANINGS[refused.limit]}."
+    if refused.value == 0:
+        return f"{allowed} Ask for a higher limit."
     if refused.retry_after is None:
         return f"{allowed} This request alone needs more. Shorten it, or ask for a higher limit."
     seconds = math.ceil(refused.retry_after)
