@@ -1,6 +1,6 @@
 """A gateway's worth of clients in a process of its own, against limits in Redis.
 
-    python -m tests.quotas.gateway URL CLIENTS SECONDS LIMITS
+    python -m tests.quotas.gateway URL CLIENTS SECONDS LIMITS LEASE
 
 Each client asks, holds what it got for a moment, settles, and asks again. Prints, as JSON, when
 each admitted request began and ended, how often one was refused, and by what.
@@ -18,16 +18,18 @@ from cupola.quotas.redis import Options, RedisCounters
 from cupola.quotas.service import Limiter
 
 COST = Cost(10, 10)
-_PATIENT = Options(patience=10)  # a machine that tests on is busy; this is not about outages
+_PATIENCE = 10  # a machine that tests on is busy; this is not about outages
 
 
-async def serve(url: str, clients: int, seconds: float, limits: Limits) -> dict[str, object]:
+async def serve(
+    url: str, clients: int, seconds: float, limits: Limits, lease: float
+) -> dict[str, object]:
     clock = SystemClock()
     bounds = [Bound(Scope("endpoint", "pilot"), limits), Bound(Scope("key", "key_1"), Limits())]
     ends = clock.now() + seconds
     spans: list[tuple[float, float]] = []
     refused = 0
-    async with RedisCounters(url, clock, _PATIENT) as counters:
+    async with RedisCounters(url, clock, Options(patience=_PATIENCE, lease=lease)) as counters:
         limiter = Limiter(counters, clock)
 
         async def client() -> None:
@@ -49,8 +51,6 @@ async def serve(url: str, clients: int, seconds: float, limits: Limits) -> dict[
 
 
 if __name__ == "__main__":
-    arguments = sys.argv[1:]
-    found = serve(
-        arguments[0], int(arguments[1]), float(arguments[2]), Limits(**json.loads(arguments[3]))
-    )
+    url, clients, seconds, limits, lease = sys.argv[1:]
+    found = serve(url, int(clients), float(seconds), Limits(**json.loads(limits)), float(lease))
     print(json.dumps(asyncio.run(found)))

@@ -23,13 +23,20 @@ ONE = [Bound(ENDPOINT, Limits(concurrent_requests=1, tokens_per_day=100))]
 SMALL = Demand(Cost(10, 10))
 
 
-async def gateway(url: str, clients: int, seconds: float, **limits: int) -> Any:
-    """A process of its own; what `tests.quotas.gateway` prints."""
-    process = await asyncio.create_subprocess_exec(
+async def start_gateway(
+    url: str, clients: int, seconds: float, lease: float, **limits: int
+) -> asyncio.subprocess.Process:
+    """A process of its own: `tests.quotas.gateway`."""
+    return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.quotas.gateway"),
-        *(url, str(clients), str(seconds), json.dumps(limits)),
+        *(url, str(clients), str(seconds), json.dumps(limits), str(lease)),
         stdout=asyncio.subprocess.PIPE,
     )
+
+
+async def gateway(url: str, clients: int, seconds: float, **limits: int) -> Any:
+    """What such a process prints."""
+    process = await start_gateway(url, clients, seconds, 60, **limits)
     output, _ = await process.communicate()
     assert 0 == process.returncode
     return json.loads(output)
@@ -135,7 +142,7 @@ async def test_servers_time_is_used(redis: RedisServer):
 
 
 async def test_dead_gateway_frees_its_places(redis: RedisServer):
-    """What a killed gateway held is free when its tickets are over; a living one's is not."""
+    """What a dead gateway held is free when its tickets are over; a living one's is not."""
     clock = FakeClock()
     options = Options(lease=60)
     async with RedisCounters(redis.url, clock, options, time=clock) as living:
@@ -150,6 +157,23 @@ async def test_dead_gateway_frees_its_places(redis: RedisServer):
         clock.advance(50)
         assert isinstance(await living.reserve(ONE, SMALL), Refused)
         await dead.__aexit__()
+
+
+async def test_killed_gateway_frees_its_places(redis: RedisServer):
+    """The places of a gateway that was killed in the midst of its work are all free again soon."""
+    process = await start_gateway(redis.url, 32, 60, 1, concurrent_requests=4)
+    bounds = [Bound(ENDPOINT, Limits(concurrent_requests=4))]
+    async with RedisCounters(redis.url, SystemClock(), Options(patience=10)) as counters:
+        async with asyncio.timeout(30):
+            while isinstance(outcome := await counters.reserve(bounds, SMALL), Ticket):
+                await counters.settle(outcome, None)
+                await asyncio.sleep(0.01)
+        process.kill()
+        await process.wait()
+        await asyncio.sleep(1.1)
+        outcomes = [await counters.reserve(bounds, SMALL) for _ in range(5)]
+
+    assert [True] * 4 + [False] == [isinstance(outcome, Ticket) for outcome in outcomes]
 
 
 async def test_late_settlement_is_charged(redis: RedisServer):
