@@ -12,6 +12,7 @@ from cupola.db.engine import Location
 from cupola.db.migration import ensure_schema
 from tests.models import build_tiny_model
 from tests.postgresql import Cluster, cluster
+from tests.redis_server import RedisServer, redis_server
 from tests.running import Running, cupola
 
 __all__ = ["Running"]
@@ -31,6 +32,27 @@ def postgresql() -> Iterator[Cluster]:
     """A PostgreSQL server with a database `test1` of the newest schema, one for the run."""
     with cluster() as found:
         ensure_schema(found.create())
+        yield found
+
+
+@pytest.fixture(scope="session")
+def redis_of_the_run() -> Iterator[RedisServer]:
+    """A Redis server, one for the run."""
+    with redis_server() as found:
+        yield found
+
+
+@pytest.fixture
+def redis(redis_of_the_run: RedisServer) -> RedisServer:
+    """The same, empty."""
+    redis_of_the_run.forget_all()
+    return redis_of_the_run
+
+
+@pytest.fixture
+def redis_alone() -> Iterator[RedisServer]:
+    """A Redis server for one test, which may stop it."""
+    with redis_server() as found:
         yield found
 
 

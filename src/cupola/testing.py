@@ -26,6 +26,7 @@ from cupola.identity.memory import MemorySessions, MemoryUsers
 from cupola.keys.memory import MemoryProjectKeys, MemorySecret
 from cupola.kit.clock import FakeClock
 from cupola.projects.memory import MemoryProjects
+from cupola.quotas.memory import MemoryCounters
 from cupola.subscriptions.memory import MemorySubscriptions
 from cupola.tokens.memory import MemoryKeySource
 
@@ -33,6 +34,7 @@ __all__ = [
     "EchoReplica",
     "FakeClock",
     "MemoryAudit",
+    "MemoryCounters",
     "MemoryDisk",
     "MemoryEndpoints",
     "MemoryEntries",

@@ -1,0 +1,1 @@
+"""Limits that hold: begin with `law`, then `model`; `service.Limiter` is what the gateway calls."""
