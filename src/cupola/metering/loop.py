@@ -81,8 +81,8 @@ async def expire_records(
     """Delete records older than so many days, again and again, a few at a time."""
     while True:
         try:
-            while await expire(clock.now() - days * DAY, _BATCH) == _BATCH:
-                await asyncio.sleep(_BREATH)
+            more = await expire(clock.now() - days * DAY, _BATCH) == _BATCH
         except Unavailable as error:
             _log.warning("Old records cannot be deleted now: %s", error)
-        await asyncio.sleep(_EXPIRE_EVERY)
+            more = False
+        await asyncio.sleep(_BREATH if more else _EXPIRE_EVERY)

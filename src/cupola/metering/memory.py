@@ -158,10 +158,10 @@ class MemoryNotices:
         return self._notices.setdefault(place, notice) is notice
 
     async def claim(self, now: int, again: int, limit: int) -> Sequence[Notice]:
-        found = [
-            each for each in self._notices.values() if each.due is not None and each.due <= now
-        ]
-        claimed = sorted(found, key=lambda each: (each.due, each.id))[:limit]
+        waiting = [(each.due, each.id) for each in self._notices.values() if each.due is not None]
+        names = [name for due, name in sorted(waiting) if due <= now][:limit]
+        known = {each.id: each for each in self._notices.values()}
+        claimed = [known[name] for name in names]
         for each in claimed:
             await self.save(replace(each, due=again))
         return [replace(each, due=again) for each in claimed]

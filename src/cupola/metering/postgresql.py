@@ -1,4 +1,4 @@
-"""The ledger in PostgreSQL, written over one connection: a batch is one statement, and one commit."""
+"""The ledger in PostgreSQL, written over one connection: a batch is one statement, one commit."""
 
 import asyncio
 from collections.abc import Sequence

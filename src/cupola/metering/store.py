@@ -165,9 +165,16 @@ class SqlIntervals:
 
 
 def _read_interval(row: Any) -> InstanceInterval:
-    names = ("endpoint", "deployment", "project", "model", "instance_type", "cores", "started")
-    until = row.seen if row.ended is None else row.ended
-    return InstanceInterval(*(getattr(row, name) for name in names), until=until)
+    return InstanceInterval(
+        row.endpoint,
+        row.deployment,
+        row.project,
+        row.model,
+        row.instance_type,
+        row.cores,
+        row.started,
+        row.seen if row.ended is None else row.ended,
+    )
 
 
 class SqlPrices:

@@ -96,7 +96,8 @@ class BudgetWatch:
         self.wake.clear()
         self._meanwhile = []
         try:
-            given, watched = [], {}
+            given: list[Notice] = []
+            watched: dict[tuple[str, Scope, str], list[_Watched]] = {}
             now = self._clock.now()
             for budget in await self._store.list():
                 found = await self._read(budget, now)

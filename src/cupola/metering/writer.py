@@ -5,10 +5,10 @@
     settle    -> the record into the slot, then with all that wait into one commit; then the slot
                  is free, and whoever waits goes on
 
-While one commit is under way, the records of the next gather: a lone request waits for one flush of
-the disk, sixty-four share it. If the database is away, records go to the spool, which is as durable,
-and from there to the database when it is back. When even the spool cannot take more, nothing new is
-admitted; what had been admitted keeps its slot until it can be written.
+While one commit is under way, the records of the next gather: a lone request waits for one flush
+of the disk, sixty-four share it. If the database is away, records go to the spool, which is as
+durable, and from there to the database when it is back. When even the spool cannot take more,
+nothing new is admitted; what had been admitted keeps its slot until it can be written.
 
 On a start, what processes that are no more left behind comes first: their spools, then their slots.
 A record may be written several times on these ways; the ledger takes it once.
