@@ -148,6 +148,23 @@ async def test_database_away(tmp_path: Path):
         assert 0 == ledger.statistics().spool_size
 
 
+async def test_fault_of_the_store(tmp_path: Path):
+    """A store that fails in a way nobody thought of ends neither the writer nor a record."""
+    store = Moody()
+
+    async def write(records: Sequence[UsageRecord]) -> None:
+        raise ZeroDivisionError
+
+    async with _started(store, tmp_path) as ledger:
+        store.write = write  # type: ignore[method-assign]
+        await ledger.settle(ledger.open(opened()), ENDED)
+
+        assert 1 == ledger.statistics().spooled
+        del store.write  # type: ignore[method-assign]
+        await _until(lambda: ledger.statistics().spooled == 0)
+    assert 1 == len(await store.requests())
+
+
 async def test_nothing_expires_while_records_wait(tmp_path: Path):
     """Else an old record could be taken for new, and counted twice."""
     store = Moody()

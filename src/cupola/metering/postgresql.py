@@ -33,7 +33,13 @@ class PostgresqlRecords:
         import asyncpg  # noqa: PLC0415  an extra: only those with PostgreSQL have it
 
         self._connect_to = asyncpg.connect
-        self._failures = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+        self._failures = (
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,  # seen when a connection is ended in the wrong moment
+            OSError,
+            TimeoutError,
+        )
         plain = read_url(url).set(drivername="postgresql")
         self._url = plain.render_as_string(hide_password=False)
         self._open: Any = None

@@ -294,11 +294,14 @@ class Ledger:
         """Whether the database has them."""
         try:
             await self._store.write(records)
-        except Unavailable as error:
+        except Exception as error:  # noqa: BLE001 (whatever it is, records must become durable)
             self._failures += 1
             self._pause = min(_LONGEST_PAUSE, max(_FIRST_PAUSE, 2 * self._pause))
             self._try_at = self._clock.monotonic() + self._pause
-            _log.warning("The ledger's database is away; records are spooled: %s", error)
+            fault = None if isinstance(error, Unavailable) else error
+            _log.warning(
+                "The ledger's database is away; records are spooled: %s", error, exc_info=fault
+            )
             return False
         self._pause = self._try_at = 0.0
         self._written += len(records)
