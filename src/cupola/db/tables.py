@@ -274,7 +274,7 @@ usage_records = Table(
 
 
 def _roll_up(name: str) -> Table:
-    groups = ("project", "endpoint", "deployment", "kind", "key", "model", "currency")
+    groups = ("currency", "project", "endpoint", "deployment", "kind", "key", "model")
     sums = ("requests", "failures", "prompt", "cached", "completion", "cost")
     return Table(
         name,
@@ -282,7 +282,6 @@ def _roll_up(name: str) -> Table:
         Column("start", BigInteger, primary_key=True, autoincrement=False),
         *(Column(group, String, primary_key=True) for group in groups),
         *(Column(each, BigInteger, nullable=False) for each in sums),
-        Index(f"{name}_project", "project", "start"),
         sqlite_with_rowid=False,
     )
 

@@ -55,8 +55,8 @@ class UsageStore(Protocol):
 class IntervalSource(Protocol):
     """When instances ran; the fleet keeps it.
 
-    - `between` returns the intervals that touch a period; those that still run end at `now`, or
-      where they were last seen.
+    - `between` returns the intervals that touch a period; those that still run end where they
+      were last seen.
     """
 
     async def between(self, start: int, end: int) -> Sequence[InstanceInterval]: ...

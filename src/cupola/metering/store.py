@@ -12,7 +12,6 @@ from sqlalchemy import (
     delete,
     func,
     insert,
-    or_,
     select,
     tuple_,
     update,
@@ -30,7 +29,6 @@ from cupola.db.tables import (
     usage_hours,
     usage_records,
 )
-from cupola.kit.clock import Clock
 from cupola.kit.errors import Conflict, Stale
 from cupola.metering.budget import TOKENS, Budget, Notice, Scope
 from cupola.metering.model import DAY, HOUR, Price, UsageRecord
@@ -148,16 +146,14 @@ def _read_record(row: Sequence[Any]) -> tuple[tuple[float, int], UsageRecord]:
 class SqlIntervals:
     """An `IntervalSource` on the main database, where the fleet keeps them."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._clock = clock
 
     async def between(self, start: int, end: int) -> Sequence[InstanceInterval]:
         columns = intervals.c
         query = (
             select(intervals)
-            .where(columns.started < end)
-            .where(or_(columns.ended.is_(None), columns.ended > start), columns.seen > start)
+            .where(columns.started < end, func.coalesce(columns.ended, columns.seen) > start)
             .order_by(columns.started, columns.id)
         )
         async with self._database.reading() as connection:

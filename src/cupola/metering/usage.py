@@ -39,13 +39,14 @@ class Group(NamedTuple):
     """What the records of one row of a roll-up have in common."""
 
     start: int
+    currency: str
+    """Early, because everything is summed by it: rows then come in the order of the sums."""
     project: str
     endpoint: str
     deployment: str
     kind: str
     key: str
     model: str
-    currency: str
 
 
 @dataclass(slots=True)
@@ -160,13 +161,13 @@ def roll_up(records: Iterable[UsageRecord], grain: int) -> dict[Group, Sums]:
     for record in records:
         group = Group(
             int(record.time) // grain * grain,
+            record.currency,
             record.project,
             record.endpoint,
             record.deployment,
             record.kind,
             record.key,
             record.model,
-            record.currency,
         )
         sums = rows.get(group)
         if sums is None:

@@ -103,7 +103,7 @@ def _make_records() -> None:
 
 
 def _make_roll_up(name: str) -> None:
-    groups = ("project", "endpoint", "deployment", "kind", "key", "model", "currency")
+    groups = ("currency", "project", "endpoint", "deployment", "kind", "key", "model")
     sums = ("requests", "failures", "prompt", "cached", "completion", "cost")
     op.create_table(
         name,
@@ -112,4 +112,3 @@ def _make_roll_up(name: str) -> None:
         *(sa.Column(each, sa.BigInteger, nullable=False) for each in sums),
         sqlite_with_rowid=False,
     )
-    op.create_index(f"{name}_project", name, ["project", "start"])
