@@ -9,12 +9,24 @@ from cupola.deployments.memory import MemoryEndpoints
 from cupola.engines.echo import EchoReplica
 from cupola.keys.memory import MemorySecret
 from cupola.kit.clock import FakeClock
+from cupola.metering.memory import (
+    MemoryBudgets,
+    MemoryIntervals,
+    MemoryNotices,
+    MemoryPrices,
+    MemoryRecords,
+)
 
 __all__ = [
     "EchoReplica",
     "FakeClock",
+    "MemoryBudgets",
     "MemoryEndpoints",
     "MemoryEntries",
+    "MemoryIntervals",
+    "MemoryNotices",
+    "MemoryPrices",
+    "MemoryRecords",
     "MemorySecret",
     "MemoryShelf",
 ]
