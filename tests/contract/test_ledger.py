@@ -145,7 +145,8 @@ async def test_pages_follow_each_other(stores: Stores):
     """Pages have every record once, in order of time, also those of the same moment."""
     times = [NOON, NOON, NOON, NOON - 1, NOON + 1, NOON + 1]
     await stores.records.write([record(time=time) for time in times])
-    found, after = [], (0.0, 0)
+    found: list[float] = []
+    after = (0.0, 0)
     while page := await stores.usage.page(after, NOON + 1, {}, 2):
         found.extend(each.time for _, each in page)
         after = page[-1][0]

@@ -41,7 +41,8 @@ def _kill_one(place: str, folder: Path, chance: random.Random) -> list[tuple[str
 
 
 async def _read(ledger: Database) -> list[UsageRecord]:
-    usage, after, found = SqlUsage(ledger), (0.0, 0), []
+    usage, after = SqlUsage(ledger), (0.0, 0)
+    found: list[UsageRecord] = []
     while page := await usage.page(after, 1e12, {}, 5000):
         found.extend(record for _, record in page)
         after = page[-1][0]

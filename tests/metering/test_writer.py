@@ -75,7 +75,8 @@ def _files(folder: Path) -> list[str]:
 
 async def test_settled_is_durable(tmp_path: Path):
     """Whoever waits for the settlement finds the record in the ledger, and the slot is free."""
-    store, seen = Moody(), []
+    store = Moody()
+    seen: list[UsageRecord] = []
     async with _started(store, tmp_path, on_durable=seen.append) as ledger:
         live = ledger.open(request := opened())
         await ledger.settle(live, ENDED)
@@ -160,7 +161,7 @@ async def test_fault_of_the_store(tmp_path: Path):
         await ledger.settle(ledger.open(opened()), ENDED)
 
         assert 1 == ledger.statistics().spooled
-        del store.write  # type: ignore[method-assign]
+        del store.write
         await _until(lambda: ledger.statistics().spooled == 0)
     assert 1 == len(await store.requests())
 
