@@ -120,10 +120,10 @@ async def test_the_audit_log_goes_on(source: Source, empty: Source, tmp_path: Pa
 
     await _use(empty, "first")  # which is there already
     await _use(empty, "second")
-    found = await _read_all(empty.ledger, ledger)
+    rows = (await _read_all(empty.ledger, ledger))["usage_records"]
 
     assert [1, 2] == numbers
-    assert ["first", "second"] == [row.request for row in found["usage_records"]]
+    assert ["first", "second"] == [row.request for row in rows]
 
 
 async def test_backup_is_closed_to_others_and_never_overwritten(source: Source, tmp_path: Path):

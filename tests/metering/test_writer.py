@@ -33,7 +33,7 @@ class Moody(MemoryRecords):
         await super().write(records)
 
     async def requests(self) -> list[str]:
-        return [each.request for _, each in await self.page((0.0, 0), 1e12, {}, 10_000)]
+        return [each.request for _, each in await self.page((0.0, 0), 1e12, {}, 10**6)]
 
 
 @asynccontextmanager
@@ -147,6 +147,36 @@ async def test_database_away(tmp_path: Path):
         await _until(lambda: ledger.statistics().spooled == 0)
         assert sorted(each.request for each in requests) == sorted(await store.requests())
         assert 0 == ledger.statistics().spool_size
+
+
+async def test_database_comes_back_under_load(tmp_path: Path):
+    """Those who go on settling do not keep the spool from being emptied, nor wait for a database
+    that takes long to say that it is away."""
+    store = Moody()
+    async with _started(store, tmp_path) as ledger:
+        store.away = True
+        await ledger.settle(ledger.open(opened()), ENDED)
+        running, settled = True, 0
+
+        async def work() -> None:
+            nonlocal settled
+            while running:
+                await ledger.settle(ledger.open(opened()), ENDED)
+                settled += 1
+
+        workers = [asyncio.ensure_future(work()) for _ in range(8)]
+        store.gate.clear()  # it says nothing
+        await asyncio.sleep(0.6)
+        before = settled
+        await asyncio.sleep(0.2)
+        assert settled > before
+        store.away = False
+        store.gate.set()
+        await _until(lambda: ledger.statistics().spooled == 0)
+        running = False
+        await asyncio.gather(*workers)
+        total = settled + 1
+    assert total == len(await store.requests())
 
 
 async def test_fault_of_the_store(tmp_path: Path):

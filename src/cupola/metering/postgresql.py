@@ -11,7 +11,7 @@ from cupola.kit.errors import Unavailable
 from cupola.metering.model import UsageRecord
 from cupola.metering.statements import write_batch
 
-_PATIENCE: Final = 10.0
+_PATIENCE: Final = 5.0
 """Seconds; then the database counts as away, and records go to the spool."""
 _KINDS: Final[dict[Any, str]] = {str: "text", int: "bigint", float: "float8", bool: "boolean"}
 _WRITE: Final = write_batch(

@@ -99,6 +99,9 @@ class _Waiting:
         self.future = future
 
 
+_NOTHING: Final[tuple[int, Sequence[_Waiting]]] = (0, ())
+
+
 class Ledger:
     """The one writer of a process. Belongs to the event loop that started it.
 
@@ -129,6 +132,9 @@ class Ledger:
         """Could be written nowhere: their callers know, and their slots stay."""
         self._wake = asyncio.Event()
         self._closing = False
+        self._replay: asyncio.Task[None] | None = None
+        self._replayed: tuple[int, Sequence[_Waiting]] = _NOTHING
+        """What the last replay brought into the database: of the spool, and of those held."""
         self._tasks: list[asyncio.Task[None]] = []
         self._pause = 0.0
         self._try_at = 0.0
@@ -224,16 +230,22 @@ class Ledger:
         while not self._closing:
             await self._sleep()
             self._wake.clear()
-            if self._is_due() and (self._spool.records or self._held):
-                await self._replay()
-            while self._waiting:
+            self._end_replay()
+            if self._is_away and self._replay is None and self._is_due():
+                await self._begin_replay()
+            if self._waiting:
                 await self._write_some()
+        while self._waiting:
+            await self._write_some()
+        if self._replay is not None:
+            await asyncio.wait([self._replay])
+            self._end_replay()
 
     async def _sleep(self) -> None:
         """Until there is something to write, or to try again."""
         if self._waiting or self._closing:
             return
-        if not (self._spool.records or self._held):
+        if self._replay is not None or not self._is_away:
             await self._wake.wait()
             return
         try:
@@ -241,6 +253,11 @@ class Ledger:
                 await self._wake.wait()
         except TimeoutError:
             pass
+
+    @property
+    def _is_away(self) -> bool:
+        """Whether records wait for the database to come back."""
+        return bool(self._spool.records or self._held)
 
     async def _sync(self) -> None:
         while True:
@@ -278,7 +295,7 @@ class Ledger:
         """Make records durable, in the database or else in the spool."""
         if not records:
             return
-        if self._is_due() and await self._commit(records):
+        if self._replay is None and self._is_due() and await self._commit(records):
             return
         if self._spool.is_full:
             raise Unavailable("Usage cannot be recorded now: the ledger's spool is full.")
@@ -308,17 +325,38 @@ class Ledger:
         self._commits += 1
         return True
 
-    async def _replay(self) -> None:
-        """A chunk of what waits for the database; those who settle meanwhile come in between."""
+    async def _begin_replay(self) -> None:
+        """Hand the database a chunk of what waits for it, while those who settle go on spooling.
+
+        Only the database is asked in a task of its own, since it may take long to say that it is
+        away; the spool is touched by `_run` alone.
+        """
         chunk = await asyncio.to_thread(self._spool.peek, _CHUNK)
-        if chunk:
-            if await self._commit(chunk):
-                self._spool.advance(len(chunk))
+        held = [] if chunk else list(self._held)
+        records = chunk or [each.record for each in held]
+        self._replay = supervise(self._replay_chunk(records, held), name="ledger replay")
+        if not self._pause and len(records) < _CHUNK:
+            # It answers again, and this is the rest: nothing more may be spooled meanwhile, or
+            # there would always be a rest.
+            await asyncio.wait([self._replay])
+            self._end_replay()
+
+    async def _replay_chunk(self, records: Sequence[UsageRecord], held: Sequence[_Waiting]) -> None:
+        if await self._commit(records):
+            self._replayed = (0 if held else len(records), held)
+        self._wake.set()
+
+    def _end_replay(self) -> None:
+        """If a replay is over, forget what the database has now."""
+        if self._replay is None or not self._replay.done():
             return
-        held = list(self._held)
-        if held and await self._commit([each.record for each in held]):
-            self._held.clear()
-            self._release(held)
+        spooled, held = self._replayed
+        if spooled:
+            self._spool.advance(spooled)
+        for _ in held:
+            self._held.popleft()
+        self._release(held)
+        self._replay, self._replayed = None, _NOTHING
 
     async def _recover(self, found: Abandoned) -> None:
         """What a dead process left; its files go when all of it is durable."""
