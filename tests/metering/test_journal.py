@@ -83,6 +83,16 @@ def test_ending_is_all_or_nothing(tmp_path: Path):
     assert [expected] == _left(tmp_path)
 
 
+def test_torn_slot_hides_no_other(tmp_path: Path):
+    """A slot that a power cut left in pieces is passed over, and said in the log."""
+    journal = Journal(tmp_path, "one")
+    slots = [journal.open(opened()) for _ in range(3)]
+    journal._map[slots[1] * 2048 + 40 : slots[1] * 2048 + 300] = bytes(260)
+
+    assert 2 == len(list(journal.left()))
+    journal.close()
+
+
 def test_long_names_fit(tmp_path: Path):
     """Names that are too long together lose their ends in the journal, never the request's id."""
     journal = Journal(tmp_path, "one")

@@ -14,6 +14,7 @@ The file belongs to one process, which holds a lock on it that the kernel lets g
 """
 
 import fcntl
+import logging
 import os
 import struct
 from collections.abc import Iterator
@@ -43,6 +44,7 @@ _ROOM: Final = _SLOT // 2 - _HEAD.size
 _LONGEST_REQUEST: Final = 128
 _FREE, _OPEN, _ENDED = range(3)
 
+_log = logging.getLogger(__name__)
 _write = msgspec.msgpack.Encoder().encode
 _read_opened = msgspec.msgpack.Decoder(Opened).decode
 _read_record = msgspec.msgpack.Decoder(UsageRecord).decode
@@ -160,14 +162,22 @@ class Abandoned:
 
 def _parse(content: bytes | mmap) -> Iterator[UsageRecord]:
     for place in range(0, len(content) - _SLOT + 1, _SLOT):
-        state, opened, record, prompt, completion = _HEAD.unpack_from(content, place)
-        if state == _OPEN:
-            start = place + _OPENED_AT
-            ended = Ended(prompt, completion, INTERRUPTED, 0, counted=False)
-            yield close_request(_read_opened(content[start : start + opened]), ended)
-        elif state == _ENDED:
-            start = place + _RECORD_AT
-            yield _read_record(content[start : start + record])
+        try:
+            record = _parse_slot(content[place : place + _SLOT])
+        except msgspec.DecodeError as error:
+            # Only a power cut can tear a slot, and of what was settled nothing is lost with it.
+            _log.error("A request in progress cannot be read from the journal: %s", error)
+        else:
+            if record is not None:
+                yield record
+
+
+def _parse_slot(slot: bytes) -> UsageRecord | None:
+    state, opened, record, prompt, completion = _HEAD.unpack_from(slot)
+    if state == _OPEN:
+        ended = Ended(prompt, completion, INTERRUPTED, 0, counted=False)
+        return close_request(_read_opened(slot[_OPENED_AT : _OPENED_AT + opened]), ended)
+    return _read_record(slot[_RECORD_AT : _RECORD_AT + record]) if state == _ENDED else None
 
 
 def _fit(content: Opened | UsageRecord) -> bytes:

@@ -34,6 +34,7 @@ async def watch_budgets(watch: BudgetWatch) -> None:
             await watch.refresh()
         except Unavailable as error:
             _log.warning("Budgets cannot be read now: %s", error)
+            await asyncio.sleep(_READ_EVERY)  # however many records ask for it meanwhile
         try:
             async with asyncio.timeout(_READ_EVERY):
                 await watch.wake.wait()

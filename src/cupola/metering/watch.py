@@ -40,9 +40,10 @@ class _Watched:
         self.spent = verdict.spent
         self.start = start
         self.end = end
-        unsaid = [share for share in self.budget.warn if share not in said]
-        reached = [share for share in unsaid if share not in verdict.due]
-        self.next_share = min(reached, default=None)
+        known = said.union(verdict.due)
+        self.next_share = min(
+            (share for share in self.budget.warn if share not in known), default=None
+        )
 
     def add(self, amount: int) -> bool:
         """Whether a notice may have become due."""
