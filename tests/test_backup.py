@@ -3,14 +3,16 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import MetaData, insert, select
 
 from cupola.backup import Source, restore_backup, write_backup
 from cupola.db.database import Database
 from cupola.db.engine import Location
-from cupola.db.tables import audit, metadata, sessions, users
+from cupola.db.migration import ensure_ledger
+from cupola.db.tables import audit, ledger, metadata, prices, sessions, users
 from cupola.deployments.model import EndpointKind
 from cupola.deployments.service import make_endpoint
 from cupola.deployments.store import SqlEndpoints
@@ -19,6 +21,10 @@ from cupola.ids import EndpointName, ModelName
 from cupola.keys.store import SecretFile
 from cupola.kit.clock import FakeClock
 from cupola.kit.errors import Conflict, Invalid
+from cupola.metering.ports import RecordStore
+from cupola.metering.postgresql import PostgresqlRecords
+from cupola.metering.sqlite import SqliteRecords
+from tests.metering.samples import record
 from tests.postgresql import Cluster
 
 ENDPOINT = make_endpoint(EndpointName("chat"), EndpointKind.SERVERLESS, ModelName("M"), 7, "sed")
@@ -33,6 +39,11 @@ _SESSION = {
 _LINE = {
     **{"time": 1.5, "actor": "ada", "action": "endpoints.create", "target": "chat"},
     **{"source": "console", "after": {"name": "chat"}},
+}
+
+_PRICE = {
+    **{"of": "model", "name": "M", "currency": "EUR", "valid_from": 1},
+    **{"input": 1, "output": 2, "hour": 0},
 }
 
 
@@ -52,8 +63,22 @@ async def source(tmp_path: Path, location: Location) -> Source:
         await connection.execute(insert(users).values(**_ADA))
         await connection.execute(insert(sessions).values(**_SESSION))
         await connection.execute(insert(audit).values(**_LINE))
+        await connection.execute(insert(prices).values(**_PRICE))
     await database.close()
+    await _use(Source(home, location), "first")
     return Source(home, location)
+
+
+async def _use(source: Source, request: str) -> None:
+    """A record more in the installation's ledger."""
+    records: RecordStore
+    if isinstance(source.ledger, Path):
+        ensure_ledger(source.ledger)
+        records = SqliteRecords(source.ledger)
+    else:
+        records = PostgresqlRecords(source.ledger)
+    await records.write([record(request=request)])
+    await records.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -74,6 +99,7 @@ async def test_what_was_backed_up_comes_back(source: Source, empty: Source, tmp_
 
     assert note.has_secret
     assert await _read_all(source.location) == await _read_all(empty.location)
+    assert await _read_all(source.ledger, ledger) == await _read_all(empty.ledger, ledger)
     for name in ("secret.key", "upstreams.toml", "models.d/Own.toml"):
         restored = empty.home.folder / name
         assert (source.home.folder / name).read_bytes() == restored.read_bytes()
@@ -92,7 +118,12 @@ async def test_the_audit_log_goes_on(source: Source, empty: Source, tmp_path: Pa
         numbers = [number for (number,) in found]
     await database.close()
 
+    await _use(empty, "first")  # which is there already
+    await _use(empty, "second")
+    rows = (await _read_all(empty.ledger, ledger))["usage_records"]
+
     assert [1, 2] == numbers
+    assert ["first", "second"] == [row.request for row in rows]
 
 
 async def test_backup_is_closed_to_others_and_never_overwritten(source: Source, tmp_path: Path):
@@ -140,13 +171,16 @@ def test_what_is_no_backup_is_refused(content: bytes, tmp_path: Path):
     assert not home.database.exists()
 
 
-async def test_damaged_rows_leave_nothing(source: Source, empty: Source, tmp_path: Path):
+@pytest.mark.parametrize("damaged", ["rows.jsonl", "ledger.jsonl"])
+async def test_damaged_rows_leave_nothing(
+    damaged: str, source: Source, empty: Source, tmp_path: Path
+):
     """A restoration that fails can be tried again with a better file."""
     await write_backup(source, tmp_path / "good", FakeClock(), with_secret=True)
     with tarfile.open(tmp_path / "good") as good, tarfile.open(tmp_path / "bad", "w:gz") as bad:
         for member in good:
             content = good.extractfile(member)
-            if member.name == "rows.jsonl":
+            if member.name == damaged:
                 member.size -= 20
             bad.addfile(member, content)
     with pytest.raises(Invalid, match="Line"):
@@ -198,12 +232,12 @@ async def test_backup_of_the_first_schema(empty: Source, tmp_path: Path):
     assert [replace(ENDPOINT, key_seed="")] == found
 
 
-async def _read_all(location: Location) -> Mapping[str, Sequence[object]]:
+async def _read_all(location: Location, of: MetaData = metadata) -> Mapping[str, Sequence[Any]]:
     database = Database(location)
     async with database.reading() as connection:
         rows = {
             table.name: (await connection.execute(select(table))).all()
-            for table in metadata.sorted_tables
+            for table in of.sorted_tables
         }
     await database.close()
     return rows

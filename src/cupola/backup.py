@@ -2,6 +2,7 @@
 
     backup.json       what wrote it, when, and the database's schema
     rows.jsonl        the database (db.dump)
+    ledger.jsonl      the ledger, if there is one
     home/...          the home's own files: the secret, if asked for, and what people wrote
 
 It is a tar file, compressed with gzip. Weights, logs and whatever a start makes anew stay out.
@@ -11,7 +12,7 @@ Restoring reads these names and no others, so a crafted file cannot write anywhe
 import io
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -19,12 +20,14 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Final
 
 import msgspec
+from sqlalchemy import MetaData
 
 from cupola import __version__
 from cupola.db.database import Database
-from cupola.db.dump import dump_rows, is_empty, load_rows
+from cupola.db.dump import dump_rows, is_empty, load_rows, make_empty
 from cupola.db.engine import Location
-from cupola.db.migration import HEAD
+from cupola.db.migration import HEAD, Part
+from cupola.db.tables import ledger, metadata
 from cupola.home import Home
 from cupola.kit.clock import Clock
 from cupola.kit.errors import Conflict, Invalid
@@ -32,6 +35,7 @@ from cupola.kit.errors import Conflict, Invalid
 _FORMAT: Final = 1
 _NOTE: Final = "backup.json"
 _ROWS: Final = "rows.jsonl"
+_LEDGER: Final = "ledger.jsonl"
 _WRITTEN: Final = ("upstreams.toml", "identity.toml")
 """Files of the home that people write."""
 _FOLDERS: Final = ("models.d",)
@@ -57,6 +61,11 @@ class Source:
     home: Home
     location: Location
 
+    @property
+    def ledger(self) -> Location:
+        """Where the ledger lies: in a file of its own, or beside the rest in PostgreSQL."""
+        return self.home.ledger if isinstance(self.location, Path) else self.location
+
 
 async def write_backup(source: Source, file: Path, clock: Clock, *, with_secret: bool) -> Note:
     """Write `file`, which only its owner may read. The server may go on running.
@@ -65,11 +74,14 @@ async def write_backup(source: Source, file: Path, clock: Clock, *, with_secret:
         Conflict: The file is there already.
     """
     note = Note(_FORMAT, __version__, HEAD, int(clock.now()), with_secret)
-    with _drafts(file) as (draft, rows):
-        await _dump(source.location, rows)
+    with _drafts(file) as (draft, rows, usage):
+        await _dump(source.location, rows, metadata)
+        if has_ledger := not is_empty(source.ledger):
+            await _dump(source.ledger, usage, ledger)
+        dumped = ((rows, _ROWS), (usage, _LEDGER))[: 1 + has_ledger]
         with tarfile.open(draft, "w:gz") as archive:
             _add(archive, _NOTE, io.BytesIO(msgspec.json.encode(note)), note.time)
-            for path, name in ((rows, _ROWS), *_list_files(source.home, with_secret)):
+            for path, name in (*dumped, *_list_files(source.home, with_secret)):
                 with path.open("rb") as content:
                     _add(archive, name, content, note.time)
         _publish(draft, file)
@@ -77,14 +89,15 @@ async def write_backup(source: Source, file: Path, clock: Clock, *, with_secret:
 
 
 @contextmanager
-def _drafts(file: Path) -> Iterator[tuple[Path, Path]]:
+def _drafts(file: Path) -> Iterator[tuple[Path, Path, Path]]:
     """The backup, and the rows that go into it, as long as they are being written."""
-    paths = tuple(file.with_name(f".{file.name}.{kind}") for kind in ("draft", "rows"))
+    kinds = ("draft", "rows", "ledger")
+    draft, rows, usage = paths = [file.with_name(f".{file.name}.{kind}") for kind in kinds]
     try:
         for path in paths:
             path.unlink(missing_ok=True)
             path.touch(mode=0o600)
-        yield paths[0], paths[1]
+        yield draft, rows, usage
     except OSError as error:
         raise Invalid(f"{file} cannot be written: {error.strerror}.") from error
     finally:
@@ -92,11 +105,11 @@ def _drafts(file: Path) -> Iterator[tuple[Path, Path]]:
             path.unlink(missing_ok=True)
 
 
-async def _dump(location: Location, rows: Path) -> None:
+async def _dump(location: Location, rows: Path, of: MetaData) -> None:
     database = Database(location)
     try:
         with rows.open("wb") as file:
-            async for line in dump_rows(database):
+            async for line in dump_rows(database, of):
                 file.write(line)
     finally:
         await database.close()
@@ -112,7 +125,7 @@ def restore_backup(source: Source, file: Path) -> Note:
         Conflict: There is an installation already.
     """
     source.home.prepare()
-    if not is_empty(source.location):
+    if not (is_empty(source.location) and is_empty(source.ledger)):
         raise Conflict(
             f"There is an installation in {source.home.folder} already. Restore into another home "
             "with --home, or move this one away first."
@@ -123,13 +136,31 @@ def restore_backup(source: Source, file: Path) -> Note:
             raise Conflict(
                 f"{source.home.secret} is there already. Move it away, or restore elsewhere."
             )
-        load_rows(source.location, note.schema, _open_member(archive, _ROWS))
+        _load(source, note, archive)
         for name in archive.getnames():
             if target := _find_target(source.home, name):
                 target.parent.mkdir(mode=0o700, exist_ok=True)
                 target.touch(mode=0o600)
                 target.write_bytes(_read(archive, name))
     return note
+
+
+def _load(source: Source, note: Note, archive: tarfile.TarFile) -> None:
+    """The rows, and the ledger's, into one database or two."""
+    rows: Iterable[bytes] = _open_member(archive, _ROWS)
+    if _LEDGER not in archive.getnames():
+        load_rows(source.location, note.schema, rows)
+        return
+    usage = _open_member(archive, _LEDGER)
+    if not isinstance(source.location, Path):
+        load_rows(source.location, note.schema, chain(rows, usage))
+        return
+    load_rows(source.location, note.schema, rows)
+    try:
+        load_rows(source.home.ledger, note.schema, usage, Part.LEDGER)
+    except BaseException:
+        make_empty(source.location)
+        raise
 
 
 def _list_files(home: Home, with_secret: bool) -> Iterator[tuple[Path, str]]:

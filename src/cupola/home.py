@@ -2,6 +2,8 @@
 
     secret.key          what every key is derived from (keys.store); never leaves the home
     cupola.db           endpoints (db); SQLite, with its -wal and -shm beside it while in use
+    ledger.db           usage (metering), unless it lies in PostgreSQL; beside it the same two
+    ledger/             requests in progress, and records that wait for a database that is away
     upstreams.toml      models that others run, if you write it (engines.upstream.config)
     identity.toml       a sign-in provider (identity.mapping), and whose tokens call managed
                         endpoints (tokens.schemas), if you write it
@@ -56,6 +58,8 @@ class Home:
         self.secret = folder / "secret.key"
         self.database = folder / "cupola.db"
         self.entries = folder / "models.d"
+        self.ledger = folder / "ledger.db"
+        self.journals = folder / "ledger"
         self.tls = folder / "tls"
         self.models = folder / "models"
         self.weights = folder / "weights"
@@ -72,7 +76,7 @@ class Home:
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.folder.chmod(0o700)
-            for folder in (self.models, self.logs, self.run):
+            for folder in (self.models, self.logs, self.run, self.journals):
                 folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise HomeUnusable(

@@ -25,6 +25,12 @@ from cupola.engines.echo import EchoReplica
 from cupola.identity.memory import MemorySessions, MemoryUsers
 from cupola.keys.memory import MemoryProjectKeys, MemorySecret
 from cupola.kit.clock import FakeClock
+from cupola.metering.memory import (
+    MemoryBudgets,
+    MemoryNotices,
+    MemoryPrices,
+    MemoryRecords,
+)
 from cupola.projects.memory import MemoryProjects
 from cupola.quotas.memory import MemoryCounters
 from cupola.subscriptions.memory import MemorySubscriptions
@@ -34,6 +40,7 @@ __all__ = [
     "EchoReplica",
     "FakeClock",
     "MemoryAudit",
+    "MemoryBudgets",
     "MemoryCounters",
     "MemoryDisk",
     "MemoryEndpoints",
@@ -44,10 +51,13 @@ __all__ = [
     "MemoryKeySource",
     "MemoryMemoryUse",
     "MemoryModels",
+    "MemoryNotices",
     "MemoryOwnEntries",
     "MemoryPeople",
+    "MemoryPrices",
     "MemoryProjectKeys",
     "MemoryProjects",
+    "MemoryRecords",
     "MemoryReplies",
     "MemorySecret",
     "MemorySessions",

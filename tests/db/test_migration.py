@@ -9,12 +9,13 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
+from sqlalchemy import MetaData, create_engine
 
 from cupola.db import migration
 from cupola.db.database import Database
-from cupola.db.migration import HEAD, SchemaTooNew, ensure_schema, find_revision
-from cupola.db.tables import metadata
+from cupola.db.engine import open_engine
+from cupola.db.migration import HEAD, SchemaTooNew, ensure_ledger, ensure_schema, find_revision
+from cupola.db.tables import ledger, metadata
 from cupola.deployments.model import EndpointKind
 from cupola.deployments.schemas import get_keys
 from cupola.deployments.service import make_endpoint
@@ -22,6 +23,7 @@ from cupola.deployments.store import SqlEndpoints
 from cupola.ids import EndpointName, ModelName
 from cupola.keys.memory import MemorySecret
 from cupola.keys.service import Keyring
+from tests.postgresql import Cluster
 
 
 def test_new_database_has_the_newest_schema(tmp_path: Path):
@@ -46,6 +48,35 @@ def test_migrations_make_the_tables_of_the_code(tmp_path: Path):
     with engine.connect() as connection:
         differences = compare_metadata(MigrationContext.configure(connection), metadata)
     engine.dispose()
+
+    assert [] == differences
+
+
+def test_ledger_has_its_part_of_the_schema(tmp_path: Path):
+    """A ledger's own file has the ledger's tables, of the same revision, and no others."""
+    file = tmp_path / "ledger.db"
+    ensure_ledger(file)
+    engine = create_engine(f"sqlite:///{file}")
+    with engine.connect() as connection:
+        differences = compare_metadata(MigrationContext.configure(connection), ledger)
+    engine.dispose()
+
+    assert [] == differences
+    assert HEAD == find_revision(file)
+    ensure_ledger(file)  # which finds nothing to do
+
+
+async def test_postgresql_has_both_parts(postgresql: Cluster):
+    """One database of PostgreSQL has the tables of both."""
+    engine = open_engine(postgresql.url("test1"))
+    both = MetaData()
+    for table in (*metadata.sorted_tables, *ledger.sorted_tables):
+        table.to_metadata(both)
+    async with engine.connect() as connection:
+        differences = await connection.run_sync(
+            lambda plain: compare_metadata(MigrationContext.configure(plain), both)
+        )
+    await engine.dispose()
 
     assert [] == differences
 

@@ -18,18 +18,24 @@ from sqlalchemy import Connection, LargeBinary, MetaData, Table, delete, func, i
 
 from cupola.db.database import Database
 from cupola.db.engine import Location, open_engine
-from cupola.db.migration import ensure_schema, find_revision, upgrade
+from cupola.db.migration import Part, find_revision, upgrade
 from cupola.db.tables import metadata
 from cupola.kit.errors import Conflict, Invalid
 
 _AT_ONCE = 500
 """Rows handed over together."""
+_NUMBERED = {"audit": "sequence", "prices": "version", "usage_records": "sequence"}
+"""Tables whose rows the database numbers, and the numbers' columns."""
 
 
-async def dump_rows(database: Database) -> AsyncIterator[bytes]:
-    """Lines of everything, as it was at one moment, while others go on changing it."""
+async def dump_rows(database: Database, of: MetaData = metadata) -> AsyncIterator[bytes]:
+    """Lines of all rows, as they were at one moment, while others go on changing them.
+
+    Args:
+        of: The tables; those of the ledger are dumped by themselves.
+    """
     async with database.reading() as connection:
-        for table in metadata.sorted_tables:
+        for table in of.sorted_tables:
             rows = await connection.stream(select(table).execution_options(yield_per=_AT_ONCE))
             async for row in rows:
                 columns = {f"{name}": value for name, value in row._mapping.items()}
@@ -41,8 +47,13 @@ def is_empty(location: Location) -> bool:
     return find_revision(location) is None
 
 
-def load_rows(location: Location, revision: str, lines: Iterable[bytes]) -> None:
+def load_rows(
+    location: Location, revision: str, lines: Iterable[bytes], part: Part = Part.MAIN
+) -> None:
     """Fill a database that is not there or empty, then bring it to the newest schema.
+
+    Args:
+        part: Of a SQLite file, which part of the schema; PostgreSQL takes lines of both.
 
     Raises:
         Conflict: There is something in it already.
@@ -51,16 +62,16 @@ def load_rows(location: Location, revision: str, lines: Iterable[bytes]) -> None
     if not is_empty(location):
         raise Conflict("The database is in use already; a backup is restored into an empty one.")
     try:
-        upgrade(location, revision)
+        upgrade(location, revision, part)
         with ThreadPoolExecutor(1) as pool:
             pool.submit(asyncio.run, _load(location, lines)).result()
-        ensure_schema(location)
+        upgrade(location, "head", part)
     except BaseException:
-        _empty(location)
+        make_empty(location)
         raise
 
 
-def _empty(location: Location) -> None:
+def make_empty(location: Location) -> None:
     """As it was, so that the next try is not refused."""
     if isinstance(location, Path):
         for suffix in ("", "-wal", "-shm"):
@@ -124,10 +135,11 @@ class _Entry(msgspec.Struct):
 
 def _continue_numbering(connection: Connection, found: MetaData) -> None:
     """PostgreSQL numbers rows from a counter of its own, which inserted numbers do not move."""
-    audit = found.tables.get("audit")
-    if audit is None:
-        return
-    last = connection.execute(select(func.max(audit.c.sequence))).scalar_one()
-    if last is not None:
-        query = text("SELECT setval(pg_get_serial_sequence('audit', 'sequence'), :last)")
-        connection.execute(query, {"last": last})
+    for name, column in _NUMBERED.items():
+        table = found.tables.get(name)
+        if table is None:
+            continue
+        last = connection.execute(select(func.max(table.c[column]))).scalar_one()
+        if last is not None:
+            query = text("SELECT setval(pg_get_serial_sequence(:table, :column), :last)")
+            connection.execute(query, {"table": name, "column": column, "last": last})

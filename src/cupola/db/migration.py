@@ -9,6 +9,7 @@ import logging
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from enum import StrEnum
 from pathlib import Path
 
 from sqlalchemy import text
@@ -17,14 +18,25 @@ from sqlalchemy.exc import DBAPIError
 from cupola.db.engine import DatabaseUnusable, Location, open_engine
 from cupola.kit.errors import CupolaError
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest file in `migrations/versions`; a test keeps it so."""
 
+_BEFORE_LEDGER = "0002"
+"""The last revision that knows no tables of the ledger."""
 _SCRIPTS = Path(__file__).with_name("migrations")
 
 
 class SchemaTooNew(CupolaError):
     """A later Cupola wrote this database. Said to the person who runs Cupola."""
+
+
+class Part(StrEnum):
+    """Which of the tables lie in a database."""
+
+    ALL = "all"
+    """PostgreSQL has all in one."""
+    MAIN = "main"
+    LEDGER = "ledger"
 
 
 def ensure_schema(location: Location) -> None:
@@ -34,15 +46,25 @@ def ensure_schema(location: Location) -> None:
         SchemaTooNew: A later version has been at work.
         DatabaseUnusable: It cannot be reached.
     """
+    if _find_work(location):
+        upgrade(location, "head")
+
+
+def ensure_ledger(file: Path) -> None:
+    """The same for the ledger's own SQLite file."""
+    if _find_work(file):
+        upgrade(file, "head", Part.LEDGER)
+
+
+def _find_work(location: Location) -> bool:
+    """Whether the schema is older than this code."""
     revision = find_revision(location)
-    if revision == HEAD:
-        return
     if revision is not None and revision > HEAD:
         raise SchemaTooNew(
             f"{_name(location)} was written by a later version of Cupola (schema {revision}; this "
             f"version knows {HEAD}). Start that version, or choose another folder with --home."
         )
-    upgrade(location, "head")
+    return revision != HEAD
 
 
 def find_revision(location: Location) -> str | None:
@@ -54,8 +76,9 @@ def find_revision(location: Location) -> str | None:
         return pool.submit(asyncio.run, _read_revision(location)).result()
 
 
-def upgrade(location: Location, revision: str) -> None:
+def upgrade(location: Location, revision: str, part: Part = Part.MAIN) -> None:
     """Bring the schema to `revision`, which tests and restored backups name."""
+    new_ledger = part is Part.LEDGER and find_revision(location) is None
     logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)  # seven lines of no use
     from alembic import command  # noqa: PLC0415  0.2 s and 12 MB that most starts do not need
     from alembic.config import Config  # noqa: PLC0415  as above
@@ -63,7 +86,10 @@ def upgrade(location: Location, revision: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
     config.attributes["location"] = location
+    config.attributes["part"] = part if isinstance(location, Path) else Part.ALL
     with ThreadPoolExecutor(1) as pool:
+        if new_ledger:
+            pool.submit(command.stamp, config, _BEFORE_LEDGER).result()
         pool.submit(command.upgrade, config, revision).result()
 
 

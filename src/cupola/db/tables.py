@@ -2,6 +2,9 @@
 
 A test compares the two, so that neither is changed alone. Times are seconds since the Unix epoch;
 columns of type `JSON` hold what is read and written as a whole.
+
+The tables of `metadata` lie in the main database, those of `ledger` in a SQLite file of their own
+or, with PostgreSQL, beside the others (decision 0022).
 """
 
 from sqlalchemy import (
@@ -24,6 +27,7 @@ _SEQUENCE = BigInteger().with_variant(Integer, "sqlite")
 """SQLite numbers rows by itself in columns of type INTEGER only."""
 
 metadata = MetaData()
+ledger = MetaData()
 
 changes = Table(
     "changes",
@@ -192,3 +196,96 @@ replies = Table(
     Column("created", BigInteger, nullable=False),
 )
 """What requests with an `Idempotency-Key` were answered, to answer their repetitions the same."""
+
+prices = Table(
+    "prices",
+    metadata,
+    Column("version", _SEQUENCE, primary_key=True, autoincrement=True),
+    Column("of", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("currency", String, nullable=False),
+    Column("valid_from", BigInteger, nullable=False),
+    Column("input", BigInteger, nullable=False),
+    Column("output", BigInteger, nullable=False),
+    Column("hour", BigInteger, nullable=False),
+)
+"""It only grows: records name the version that they were reckoned with."""
+
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("project", String, ForeignKey("projects.name", ondelete="CASCADE"), nullable=False),
+    Column("scope", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("unit", String, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("period", String, nullable=False),
+    Column("warn", JSON, nullable=False),
+    Column("refuse", Boolean, nullable=False),
+    Column("webhook", String),
+    Column("created", BigInteger, nullable=False),
+    Column("version", Integer, nullable=False),
+    Index("budgets_project", "project"),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("budget", String, nullable=False),
+    Column("project", String, nullable=False),
+    Column("start", BigInteger, nullable=False),
+    Column("share", Integer, nullable=False),
+    Column("spent", BigInteger, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("url", String),
+    Column("body", String, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due", BigInteger),
+    Column("delivered", BigInteger),
+    Column("failure", String, nullable=False),
+    UniqueConstraint("budget", "start", "share", name="notices_once"),
+    Index("notices_due", "due"),
+)
+"""Warnings given, each once; those with `due` still have to be delivered."""
+
+usage_records = Table(
+    "usage_records",
+    ledger,
+    Column("sequence", _SEQUENCE, primary_key=True, autoincrement=True),
+    Column("request", String, nullable=False),
+    Column("time", Float, nullable=False),
+    *(Column(name, String, nullable=False) for name in ("project", "endpoint", "deployment")),
+    *(Column(name, String, nullable=False) for name in ("kind", "key", "model", "dialect")),
+    *(Column(name, BigInteger, nullable=False) for name in ("prompt", "cached", "completion")),
+    Column("counted", Boolean, nullable=False),
+    Column("finish", String, nullable=False),
+    Column("status", Integer, nullable=False),
+    *(Column(name, Float) for name in ("queue", "first_token", "total")),
+    Column("replica", String, nullable=False),
+    Column("currency", String, nullable=False),
+    Column("price_version", BigInteger, nullable=False),
+    Column("cost", BigInteger, nullable=False),
+    Index("usage_records_request", "request", unique=True),
+    Index("usage_records_time", "time", "sequence"),
+)
+"""One row a request, never changed."""
+
+
+def _roll_up(name: str) -> Table:
+    groups = ("currency", "project", "endpoint", "deployment", "kind", "key", "model")
+    sums = ("requests", "failures", "prompt", "cached", "completion", "cost")
+    return Table(
+        name,
+        ledger,
+        Column("start", BigInteger, primary_key=True, autoincrement=False),
+        *(Column(group, String, primary_key=True) for group in groups),
+        *(Column(each, BigInteger, nullable=False) for each in sums),
+        sqlite_with_rowid=False,
+    )
+
+
+usage_hours = _roll_up("usage_hours")
+usage_days = _roll_up("usage_days")
+"""Sums of the records of an hour, and of a day, of UTC; written in the records' transaction."""

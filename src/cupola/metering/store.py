@@ -1,0 +1,285 @@
+"""Metering in the database: reading the ledger, and prices, budgets and notices."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Table,
+    delete,
+    func,
+    insert,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
+
+from cupola.db.database import Database
+from cupola.db.rows import read_row, write_row
+from cupola.db.tables import (
+    budgets,
+    intervals,
+    notices,
+    prices,
+    usage_days,
+    usage_hours,
+    usage_records,
+)
+from cupola.kit.errors import Conflict, Stale
+from cupola.metering.budget import TOKENS, Budget, Notice, Scope
+from cupola.metering.model import DAY, HOUR, Price, UsageRecord
+from cupola.metering.usage import (
+    SUMMED,
+    TIMES,
+    Dimension,
+    InstanceInterval,
+    Query,
+    Sums,
+    UsageRow,
+    cover,
+)
+
+_ROLL_UPS: Mapping[int, Table] = {HOUR: usage_hours, DAY: usage_days}
+_RECORD = [usage_records.c[name] for name in UsageRecord.__struct_fields__]
+
+
+class SqlUsage:
+    """A `UsageStore` on the database that holds the ledger."""
+
+    def __init__(self, ledger: Database) -> None:
+        self._ledger = ledger
+
+    async def sum(self, query: Query, limit: int) -> Sequence[UsageRow]:
+        pieces: Sequence[tuple[int, int, int]] = ((HOUR, query.start, query.end),)
+        if query.grain != HOUR:
+            pieces = cover(query.start, query.end)
+        found: list[UsageRow] = []
+        async with self._ledger.reading() as connection:
+            for grain, start, end in pieces:
+                select_piece = _sum_piece(query, _ROLL_UPS[grain], start, end).limit(limit)
+                rows = await connection.execute(select_piece)
+                found.extend(_read_sums(row, len(query.by)) for row in rows)
+        return found
+
+    async def page(
+        self,
+        after: tuple[float, int],
+        until: float,
+        where: Mapping[Dimension, frozenset[str]],
+        limit: int,
+    ) -> Sequence[tuple[tuple[float, int], UsageRecord]]:
+        columns = usage_records.c
+        query = (
+            select(columns.sequence, *_RECORD)
+            .where(tuple_(columns.time, columns.sequence) > after, columns.time < until)
+            .where(*_filter(usage_records, where))
+            .order_by(columns.time, columns.sequence)
+            .limit(limit)
+        )
+        async with self._ledger.reading() as connection:
+            return [_read_record(row) for row in await connection.execute(query)]
+
+    async def spend(
+        self, project: str, scope: Scope, subject: str, start: int
+    ) -> Mapping[str, int]:
+        columns = usage_days.c
+        query = (
+            select(
+                columns.currency,
+                func.sum(columns.prompt + columns.completion),
+                func.sum(columns.cost),
+            )
+            .where(columns.project == project, columns.start >= start)
+            .where(columns[scope.value] == subject)
+            .group_by(columns.currency)
+        )
+        spent = {TOKENS: 0}
+        async with self._ledger.reading() as connection:
+            for currency, tokens, cost in await connection.execute(query):
+                spent[TOKENS] += int(tokens)
+                if currency:
+                    spent[currency] = int(cost)
+        return spent
+
+
+def _sum_piece(query: Query, table: Table, start: int, end: int) -> Select[Any]:
+    groups = [_group(table, query, by) for by in query.by]
+    sums = [func.sum(table.c[name]) for name in SUMMED]
+    return (
+        select(*groups, table.c.currency, *sums)
+        .where(table.c.start >= start, table.c.start < end)
+        .where(*_filter(table, query.where))
+        .group_by(*groups, table.c.currency)
+    )
+
+
+def _group(table: Table, query: Query, by: Dimension) -> ColumnElement[Any]:
+    if by not in TIMES:
+        return table.c[by.value]
+    # Cut off in whole numbers, which both databases do alike; an hour's row needs no cutting.
+    start: ColumnElement[Any] = table.c.start
+    return start if query.grain == HOUR else start - start % DAY
+
+
+def _filter(
+    table: Table, where: Mapping[Dimension, frozenset[str]]
+) -> Sequence[ColumnElement[bool]]:
+    return [table.c[name.value].in_(sorted(values)) for name, values in where.items()]
+
+
+def _read_sums(row: Sequence[Any], groups: int) -> UsageRow:
+    sums = dict(zip(SUMMED, map(int, row[groups + 1 :]), strict=True))
+    return UsageRow(tuple(row[:groups]), row[groups], Sums(**sums))
+
+
+def _read_record(row: Sequence[Any]) -> tuple[tuple[float, int], UsageRecord]:
+    record = msgspec.convert(
+        dict(zip(UsageRecord.__struct_fields__, row[1:], strict=True)), UsageRecord
+    )
+    return (record.time, row[0]), record
+
+
+class SqlIntervals:
+    """An `IntervalSource` on the main database, where the fleet keeps them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def between(self, start: int, end: int) -> Sequence[InstanceInterval]:
+        columns = intervals.c
+        query = (
+            select(intervals)
+            .where(columns.started < end, func.coalesce(columns.ended, columns.seen) > start)
+            .order_by(columns.started, columns.id)
+        )
+        async with self._database.reading() as connection:
+            return [_read_interval(row) for row in await connection.execute(query)]
+
+
+def _read_interval(row: Any) -> InstanceInterval:
+    return InstanceInterval(
+        row.endpoint,
+        row.deployment,
+        row.project,
+        row.model,
+        row.instance_type,
+        row.cores,
+        row.started,
+        row.seen if row.ended is None else row.ended,
+    )
+
+
+class SqlPrices:
+    """A `PriceStore` on the main database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, price: Price) -> Price:
+        values = write_row(price)
+        del values["version"]
+        async with self._database.transaction() as connection:
+            done = await connection.execute(insert(prices).values(**values).returning(prices))
+            return read_row(done.one(), Price)
+
+    async def list(self) -> Sequence[Price]:
+        query = select(prices).order_by(prices.c.version)
+        async with self._database.reading() as connection:
+            return [read_row(row, Price) for row in await connection.execute(query)]
+
+
+class SqlBudgets:
+    """A `BudgetStore` on the main database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, budget: Budget) -> None:
+        try:
+            async with self._database.transaction() as connection:
+                await connection.execute(insert(budgets).values(**write_row(budget)))
+        except IntegrityError as error:
+            raise Conflict("There is a budget of this id already, or no such project.") from error
+
+    async def save(self, budget: Budget) -> None:
+        change = (
+            update(budgets)
+            .where(budgets.c.id == budget.id, budgets.c.version == budget.version - 1)
+            .values(**write_row(budget))
+        )
+        async with self._database.transaction() as connection:
+            if (await connection.execute(change)).rowcount == 0:
+                raise Stale("The budget was changed meanwhile. Read it again.")
+
+    async def delete(self, budget: str) -> bool:
+        async with self._database.transaction() as connection:
+            done = await connection.execute(delete(budgets).where(budgets.c.id == budget))
+        return done.rowcount > 0
+
+    async def find(self, budget: str) -> Budget | None:
+        async with self._database.reading() as connection:
+            found = await connection.execute(select(budgets).where(budgets.c.id == budget))
+            row = found.one_or_none()
+        return read_row(row, Budget) if row else None
+
+    async def list(self, project: str | None = None) -> Sequence[Budget]:
+        query = select(budgets).order_by(budgets.c.id)
+        if project is not None:
+            query = query.where(budgets.c.project == project)
+        async with self._database.reading() as connection:
+            return [read_row(row, Budget) for row in await connection.execute(query)]
+
+
+class SqlNotices:
+    """A `NoticeStore` on the main database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, notice: Notice) -> bool:
+        columns = notices.c
+        same = select(columns.id).where(
+            columns.budget == notice.budget,
+            columns.start == notice.start,
+            columns.share == notice.share,
+        )
+        # Nobody comes in between: transactions that change something take turns.
+        async with self._database.transaction() as connection:
+            if (await connection.execute(same)).one_or_none() is not None:
+                return False
+            await connection.execute(insert(notices).values(**write_row(notice)))
+        return True
+
+    async def claim(self, now: int, again: int, limit: int) -> Sequence[Notice]:
+        due = select(notices).where(notices.c.due <= now)
+        query = due.order_by(notices.c.due, notices.c.id).limit(limit)
+        async with self._database.reading() as connection:
+            if (await connection.execute(query.limit(1))).first() is None:
+                return ()  # which is so nearly always, and is no change
+        async with self._database.transaction() as connection:
+            found = [read_row(row, Notice) for row in await connection.execute(query)]
+            claimed = [each.id for each in found]
+            change = update(notices).where(notices.c.id.in_(claimed)).values(due=again)
+            await connection.execute(change)
+        return [replace(each, due=again) for each in found]
+
+    async def save(self, notice: Notice) -> None:
+        change = update(notices).where(notices.c.id == notice.id).values(**write_row(notice))
+        async with self._database.transaction() as connection:
+            await connection.execute(change)
+
+    async def list(self, project: str, limit: int = 100) -> Sequence[Notice]:
+        query = select(notices).where(notices.c.project == project).limit(limit)
+        query = query.order_by(notices.c.created.desc(), notices.c.id)
+        async with self._database.reading() as connection:
+            return [read_row(row, Notice) for row in await connection.execute(query)]
+
+    async def said(self, budget: str, start: int) -> frozenset[int]:
+        columns = notices.c
+        query = select(columns.share).where(columns.budget == budget, columns.start == start)
+        async with self._database.reading() as connection:
+            return frozenset(share for (share,) in await connection.execute(query))
