@@ -32,7 +32,7 @@ from cupola.metering.memory import (
     MemoryRecords,
 )
 from cupola.projects.memory import MemoryProjects
-from cupola.quotas.memory import MemoryCounters
+from cupola.quotas.memory import MemoryCounters, MemoryLimits
 from cupola.subscriptions.memory import MemorySubscriptions
 from cupola.tokens.memory import MemoryKeySource
 
@@ -49,6 +49,7 @@ __all__ = [
     "MemoryInstanceTypes",
     "MemoryIntervals",
     "MemoryKeySource",
+    "MemoryLimits",
     "MemoryMemoryUse",
     "MemoryModels",
     "MemoryNotices",

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from cupola.db.engine import DatabaseUnusable, Location, open_engine
 from cupola.kit.errors import CupolaError
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest file in `migrations/versions`; a test keeps it so."""
 
 _BEFORE_LEDGER = "0002"

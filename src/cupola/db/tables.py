@@ -229,6 +229,16 @@ budgets = Table(
     Index("budgets_project", "project"),
 )
 
+limits = Table(
+    "limits",
+    metadata,
+    Column("kind", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("limits", JSON, nullable=False),
+)
+"""Of keys and projects; an endpoint's stand with it. Not tied to what they are set for, because
+that may be an endpoint's key, which has no row."""
+
 notices = Table(
     "notices",
     metadata,

@@ -250,6 +250,25 @@ class MemoryCounters:
         return self._calendar
 
 
+class MemoryLimits:
+    """A `LimitStore` without a database."""
+
+    def __init__(self) -> None:
+        self._limits: dict[Scope, Limits] = {}
+
+    async def put(self, bound: Bound) -> None:
+        self._limits[bound.scope] = bound.limits
+
+    async def find(self, scope: Scope) -> Limits | None:
+        return self._limits.get(scope)
+
+    async def delete(self, scope: Scope) -> bool:
+        return self._limits.pop(scope, None) is not None
+
+    async def list(self) -> Sequence[Bound]:
+        return [Bound(*pair) for pair in sorted(self._limits.items(), key=lambda pair: pair[0])]
+
+
 def _wait_for(settled: int, wanted: int, most: int, ends: float) -> float | None:
     """How long until a day or a month has room; None: it never will."""
     if wanted > most:

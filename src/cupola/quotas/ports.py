@@ -1,9 +1,9 @@
-"""What limits need from outside: a place that counts, and someone who knows what was spent."""
+"""What limits need from outside: places that count and keep, and one who knows what was spent."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
-from cupola.quotas.model import Bound, Cost, Demand, Refused, Scope, Settled, Ticket
+from cupola.quotas.model import Bound, Cost, Demand, Limits, Refused, Scope, Settled, Ticket
 
 
 class Counters(Protocol):
@@ -33,6 +33,24 @@ class Counters(Protocol):
     async def read(self, scope: Scope) -> Settled: ...
 
     async def correct(self, scope: Scope, before: Settled, known: Settled) -> None: ...
+
+
+class LimitStore(Protocol):
+    """Keeps the limits that people set for keys and projects; an endpoint keeps its own.
+
+    - `put` adds or replaces.
+    - `find` gives None for a scope that has none.
+    - `delete` says whether there were any.
+    - `list` is sorted by scope.
+    """
+
+    async def put(self, bound: Bound) -> None: ...
+
+    async def find(self, scope: Scope) -> Limits | None: ...
+
+    async def delete(self, scope: Scope) -> bool: ...
+
+    async def list(self) -> Sequence[Bound]: ...
 
 
 class SpentSource(Protocol):
