@@ -10,12 +10,18 @@ from cupola.catalog.store import SHIPPED_WEIGHTS
 from cupola.db.database import Database
 from cupola.db.engine import Location
 from cupola.db.migration import ensure_schema
+from tests.clients.table import write_table
 from tests.models import build_tiny_model
 from tests.postgresql import Cluster, cluster
 from tests.redis_server import RedisServer, redis_server
 from tests.running import Running, cupola
 
 __all__ = ["Running"]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The client matrix, as far as this run got to it."""
+    write_table(terminalreporter)
 
 
 @pytest.fixture(scope="session")

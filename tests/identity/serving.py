@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -26,9 +25,9 @@ from cupola.identity.service import Identity
 from cupola.identity.store import SqlSessions, SqlUsers
 from cupola.kit.clock import Clock, SystemClock
 from cupola.kit.tasks import supervise
-from tests.acceptance.missing import give_up
 from tests.control.world import make_world
 from tests.identity.cheap import SECRET, cheap_passwords
+from tests.npm import ensure_packages
 
 CALLBACK = "/management/v1/sign-in/oidc/callback"
 _JS = Path(__file__).parent / "js"
@@ -133,16 +132,7 @@ class NodeProvider:
 
 def ensure_node() -> str:
     """Node, with the packages of `js/package-lock.json`; skips or fails without."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if not node or not npm:
-        give_up("node and npm are not installed")
-    lock, mark = _JS / "package-lock.json", _JS / "node_modules" / ".package-lock.json"
-    if not mark.exists() or mark.stat().st_mtime < lock.stat().st_mtime:
-        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = subprocess.run(command, cwd=_JS, capture_output=True, text=True, timeout=300)
-        if done.returncode:
-            give_up(f"npm ci failed: {done.stderr[-500:]}")
-    return node
+    return ensure_packages(_JS)
 
 
 def start_provider(node: str, redirect: str, place: str = "userinfo") -> NodeProvider:

@@ -65,7 +65,7 @@ async def test_a_good_token_names_its_subject_roles_and_groups():
         (OKPKey.generate_key("Ed25519", {"kid": "o"}), "EdDSA"),
         (OKPKey.generate_key("Ed25519", {"kid": "o"}), "Ed25519"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "key",
 )
 async def test_signatures_by_private_keys_count(key: PrivateKey, algorithm: str):
     """All that issuers use; beside keys that are for something else."""
