@@ -12,7 +12,7 @@ import pytest
 
 from cupola.app.fleet import open_fleet
 from cupola.app.state import State, open_state
-from cupola.catalog.files import File, Format, Quantisation, Weights
+from cupola.catalog.files import File, Format, Quantisation, Ready, Weights
 from cupola.catalog.memory import MemoryEntries
 from cupola.catalog.service import Catalog
 from cupola.catalog.store import EntryFiles, WeightFolders
@@ -251,8 +251,10 @@ async def test_measured_memory_is_what_the_process_holds(place: Place) -> None:
     await place.wait(DeploymentState.READY)
     [instance] = status_of(place.fleet).instances
     use = place.state.stores.memory_use
-    async with asyncio.timeout(15):
-        while (found := await use.find(TINY, "", 2, 512)) is None:  # noqa: ASYNC110
+    weights = place.state.weights.state(place.state.catalog.get_model(TINY), None)
+    assert isinstance(weights, Ready)
+    async with asyncio.timeout(60):
+        while (found := await use.find(TINY, weights.quantisation, 2, 512)) is None:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
 
     assert instance.pid in place.engines()
