@@ -226,6 +226,8 @@ async def test_broken_model_gives_way_to_the_one_before(
 
     assert SMALL == deployment.spec == deployment.stable
     assert reason in deployment.outcome
+    [line, *_] = await place.state.audit.list()
+    assert ("deployments.return", "cupola") == (line.action, line.actor)
     assert [] == callers.failed
     assert callers.answered > 0
 

@@ -169,6 +169,7 @@ class Town:
             compute=self.compute,
             clock=self.clock,
             expire=self._expire,
+            go_back=self.store.save,
             on_change=self._count_change,
         )
 

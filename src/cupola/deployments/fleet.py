@@ -95,6 +95,9 @@ class FleetPorts:
     clock: Clock
     expire: Callable[[Endpoint], Awaitable[None]]
     """Deletes an endpoint whose time on the shared quota is over, and says so in the audit log."""
+    go_back: Callable[[Endpoint], Awaitable[None]]
+    """Saves an endpoint of which a deployment returns to its stable spec, and says so in the audit
+    log; raises `Stale` as `endpoints.save`."""
     on_change: Callable[[], None] = lambda: None
     """Endpoints have changed, or the profile of a deployment: the gateway must know."""
 
@@ -492,11 +495,13 @@ class Fleet:
             if changed is None:
                 break
             try:
-                await self._ports.endpoints.save(changed)
+                if isinstance(ruling, Return):
+                    await self._ports.go_back(changed)
+                    _log.warning("%s: %s", ruling.address, ruling.outcome)
+                else:
+                    await self._ports.endpoints.save(changed)
             except Stale:
                 continue
-            if isinstance(ruling, Return):
-                _log.warning("%s: %s", ruling.address, ruling.outcome)
             break
         self.wake()
 

@@ -392,6 +392,20 @@ class Endpoints:
         self._on_change()
         return gone
 
+    async def go_back(self, endpoint: Endpoint) -> None:
+        """Keep an endpoint whose deployment returns by itself to what was healthy.
+
+        Raises:
+            Stale: It was changed meanwhile.
+        """
+        async with self._audit.change(
+            None, "deployments.return", endpoint.name, endpoint.project
+        ) as change:
+            before = await self._store.find(endpoint.name)
+            await self._store.save(endpoint)
+            change.before = tell(before) if before else None
+            change.after = tell(endpoint)
+
     async def require_empty(self, project: ReachableProject) -> None:
         """Raises: Conflict, if the project has endpoints."""
         if found := await self.list_page(project, limit=4):
