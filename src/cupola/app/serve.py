@@ -69,7 +69,7 @@ async def serve(
         )
         state = await stack.enter_async_context(open_state(settings, clock))
         await state.endpoints.ensure_first(FIRST_ENDPOINT, FIRST_MODEL)
-        identity = stack.enter_context(open_identity(settings, state, clock))
+        identity = await stack.enter_async_context(open_identity(settings, state, clock))
         policy, directory = read_policy(home.identity), Directory()
         on_change = Signal()
         fleet = await open_fleet(settings, state, clock, on_change)
