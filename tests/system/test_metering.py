@@ -6,7 +6,7 @@ import os
 import signal
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +16,12 @@ import httpx
 import pytest
 
 from cupola.db.database import Database
+from cupola.kit.clock import SystemClock
 from cupola.quotas.model import Bound, Limits, Scope
 from cupola.quotas.store import SqlLimits
 from tests.conftest import supply_model
 from tests.robustness.long_replies import long_reply, read_stream
-from tests.running import Cupola, Running, cupola
+from tests.running import Cupola, Running, cupola, run_json
 
 _SOON = 5.0
 CLIENTS = 64
@@ -81,6 +82,13 @@ def wait_for_record(home: Path, request: str) -> dict[str, Any]:
         assert time.monotonic() < deadline, f"{request} is not in the ledger"
         time.sleep(0.02)
     return records[request]
+
+
+def find_most_at_once(home: Path, since: float) -> int:
+    """Of the requests on record that began after `since`."""
+    records = [one for one in read_records(home).values() if one["time"] >= since]
+    spans = [(one["time"], one["time"] + one["total"]) for one in records]
+    return max(sum(1 for a, b in spans if a <= start < b) for start, _ in spans)
 
 
 def set_limits(home: Path, scope: Scope, limits: Limits) -> None:
@@ -155,7 +163,8 @@ def test_who_hangs_up_is_billed_for_what_was_generated(server: Running):
     assert next(lines) == "200"
     first = json.loads(next(lines))
     seen = 1 + sum(1 for _, line in zip(range(20), lines, strict=False) if line != "[DONE]")
-    lines.close()  # type: ignore[attr-defined]  a generator: its connection ends
+    assert isinstance(lines, Generator)
+    lines.close()  # and with it its connection
     record = wait_for_record(server.home, first["id"])
     assert (record["finish"], record["status"], record["counted"]) == ("client_gone", 200, 0)
     assert seen - 2 <= record["completion"] < 1500
@@ -183,23 +192,46 @@ def test_no_more_than_the_limit_of_requests_gets_through(server: Running):
     assert not {one.id for one in refused} & read_records(server.home).keys()
 
 
+def test_no_more_tokens_than_the_limit_get_through(server: Running):
+    """Of a key that has used none yet: what is reserved never exceeds the limit."""
+    most = 600
+    second = Scope("key", "pilot/secondary")
+    set_limits(server.home, second, Limits(tokens_per_minute=most))
+    time.sleep(1)
+    endpoint = run_json("endpoints", "show", "pilot", home=server.home)
+    key = endpoint["secondary_key"]
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        said = list(pool.map(lambda _: ask(server, key), range(CLIENTS)))
+    used = sum(one.prompt + one.completion for one in said)
+    refused = [one for one in said if one.status == 429]
+    assert refused
+    assert most / 2 < used <= most
+    assert "This key is limited to 600 tokens per minute" in refused[0].body["error"]["message"]
+    left = [int(one.headers["x-ratelimit-remaining-tokens"]) for one in said]
+    assert min(left) >= 0
+    records = read_records(server.home)
+    assert {"secondary"} == {records[one.id]["key"] for one in said if one.status == 200}
+    lift_limits(server.home, second)
+
+
 def test_no_more_run_at_once_than_may(server: Running):
     set_limits(server.home, PILOT, Limits(concurrent_requests=4))
     time.sleep(1)
+    since = SystemClock().now()
     body = long_reply(characters=400, stream=True)
 
-    def first_line(_: int) -> str:
+    def read_status(_: int) -> str:
         lines = read_stream(server, body)
         status = next(lines)
         for _line in lines:
             pass
         return status
 
-    with ThreadPoolExecutor(16) as pool:
-        statuses = list(pool.map(first_line, range(16)))
-    assert statuses.count("200") >= 4
-    assert statuses.count("200") + statuses.count("429") == 16
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        statuses = list(pool.map(read_status, range(CLIENTS)))
+    assert statuses.count("200") + statuses.count("429") == CLIENTS
     assert statuses.count("429") >= 1
+    assert find_most_at_once(server.home, since) == 4
 
 
 def test_sums_are_what_the_callers_saw(server: Running):
