@@ -255,6 +255,18 @@ def test_a_limit_of_another_process_holds_within_a_second(server: Running):
     assert ask(server).status == 200
 
 
+def test_a_limit_of_a_day_knows_what_was_used_before(server: Running):
+    """From the ledger: the counters have counted no day until now."""
+    assert ask(server).status == 200
+    used = sum(one["prompt"] + one["completion"] for one in read_records(server.home).values())
+    set_limits(server.home, PILOT, Limits(tokens_per_day=used))
+    time.sleep(1)
+    said = ask(server)
+    assert said.status == 429
+    assert f"limited to {used:,} tokens per day (UTC)" in said.body["error"]["message"]
+    assert 0 < int(said.headers["retry-after"]) <= 86_400
+
+
 def test_a_server_that_is_killed_mid_stream_bills_no_more_than_it_made(tmp_path: Path):
     home = tmp_path / "home"
     supply_model(home)
