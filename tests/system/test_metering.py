@@ -291,3 +291,20 @@ def test_a_server_that_is_killed_mid_stream_bills_no_more_than_it_made(tmp_path:
         whole.prompt,
         whole.completion,
     )
+
+
+def test_a_server_that_is_stopped_mid_stream_leaves_nothing_open(tmp_path: Path):
+    """All is in the ledger when the process has ended, and no journal waits for a next start."""
+    home = tmp_path / "home"
+    supply_model(home)
+    with cupola(home) as started:
+        server = started.wait_ready()
+        lines = read_stream(server, long_reply(characters=1500, stream=True))
+        assert next(lines) == "200"
+        first = json.loads(next(lines))
+        started.stop()
+    record = read_records(home)[first["id"]]
+    assert record["finish"] in {"error", "interrupted", "client_gone"}
+    assert (record["status"], record["counted"]) == (200, 0)
+    assert record["completion"] > 0
+    assert not list((home / "ledger").iterdir())
