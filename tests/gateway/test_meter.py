@@ -15,7 +15,7 @@ from cupola.gateway.directory import Caller as Grant
 from cupola.gateway.directory import Directory, Snapshot, Terms, serve_alone
 from cupola.gateway.meter import Metered
 from cupola.kit.clock import SystemClock
-from cupola.kit.errors import EngineFailed
+from cupola.kit.errors import EngineFailed, TooLong
 from cupola.kit.tasks import cancel, supervise
 from cupola.metering.budget import Budget, Period, Scope
 from cupola.metering.memory import MemoryBudgets, MemoryNotices, MemoryPrices, MemoryRecords
@@ -210,6 +210,26 @@ async def test_a_prompt_larger_than_a_limit_is_told_no_time(tmp_path: Path):
 
     assert response.status == 429
     assert "retry-after" not in response.headers
+
+
+async def test_a_guess_does_not_make_a_prompt_too_large(tmp_path: Path):
+    """100 words are 167 tokens by the estimate, and may well be 100."""
+    async with installed(saying(*HELLO), tmp_path, Limits(tokens_per_minute=120)) as here:
+        words = {"messages": [{"role": "user", "content": "word " * 100}]}
+        response = await here.caller.call(PATH, words)
+
+    assert response.status == 200
+
+
+async def test_a_prompt_beyond_the_context_is_the_engines_to_refuse(tmp_path: Path):
+    """With its own words and status, whatever the estimate would say of the limit."""
+    failed = saying(Failed(TooLong("It is too long.", path=("messages",))))
+    async with installed(failed, tmp_path, Limits(tokens_per_minute=200_000)) as here:
+        words = {"messages": [{"role": "user", "content": "word " * 200_000}]}
+        response = await here.caller.call(PATH, words)
+        [record] = await here.read()
+
+    assert (response.status, record.status, record.finish) == (400, 400, "error")
 
 
 async def test_a_spent_budget_refuses_for_good(tmp_path: Path):

@@ -68,7 +68,7 @@ class Chat:
         """Reply to a request. Raises `CupolaError` if it cannot, before anything is sent."""
         request, served, endpoint, caller = await self._read(exchange, address)
         plan = self._plan(request, served)
-        prompt = estimate_prompt(plan)
+        prompt = estimate_prompt(plan, served)
         order = Order(
             exchange.id,
             exchange.dialect.name,

@@ -21,7 +21,7 @@ from cupola.metering.model import Ended, Opened, PriceKind, reckon
 from cupola.metering.service import Prices
 from cupola.metering.watch import BudgetWatch
 from cupola.metering.writer import Ledger, Live
-from cupola.quotas.model import Cost, Rate, Refused, Ticket, write_headers
+from cupola.quotas.model import Cost, Demand, Rate, Refused, Ticket, write_headers
 from cupola.quotas.service import Limiter, refusal
 
 GONE: Final = "client_gone"
@@ -143,7 +143,7 @@ class Metered:
         price = self._prices.book().find(PriceKind.MODEL, served.model, now)
         rate = _NO_RATE if price is None else Rate(price.input, price.output)
         demand = self._limiter.estimate(served.model, order.prompt, order.most, rate)
-        ticket = await self._limiter.admit(terms.bounds + caller.bounds, demand)
+        ticket = await self._limiter.admit(terms.bounds + caller.bounds, _doubt(demand))
         if type(ticket) is Refused:
             raise RefusedByLimit(ticket)
         assert type(ticket) is Ticket
@@ -222,6 +222,17 @@ class _MeteredPassage:
             self._spent = Cost(self._prompt + ended.completion, cost)
         elif ended.status < _OUR_FAULT:
             self._spent = Cost()
+
+
+def _doubt(demand: Demand) -> Demand:
+    """Half of a prompt's estimate is certain, the rest as much a guess as the completion: a guess
+    never makes a request too large for a limit."""
+    prompt, completion = demand
+    tokens, money = prompt.tokens // 2, prompt.money // 2
+    guessed = Cost(
+        completion.tokens + prompt.tokens - tokens, completion.money + prompt.money - money
+    )
+    return Demand(Cost(tokens, money), guessed)
 
 
 def _take_exception(durable: object) -> None:

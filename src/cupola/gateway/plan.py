@@ -97,12 +97,14 @@ def _pieces(
     return (prompt if bos and prompt.startswith(bos) else bos + prompt,)
 
 
-def estimate_prompt(plan: Plan) -> int:
+def estimate_prompt(plan: Plan, served: Served) -> int:
     """Tokens of all prompts, each counted once, as far as anybody knows before an engine has read
     them: three bytes are a token. Texts of all languages have more bytes a token with the models'
-    own tokenizers, so that it is too much rather than too little; tokens are what they are."""
+    own tokenizers, so that it is too much rather than too little; tokens are what they are. One
+    that does not fit the context is the engine's to refuse, and needs no more than the context."""
     step = len(plan.generations) * plan.per_prompt // plan.answers
-    return sum([_estimate(one) for one in plan.generations[::step]])
+    most = served.profile.context_length
+    return sum([min(most, _estimate(one)) for one in plan.generations[::step]])
 
 
 def most_tokens(plan: Plan, served: Served, prompt: int) -> int:
