@@ -22,6 +22,7 @@ from cupola.deployments.memory import (
     ToldFleet,
 )
 from cupola.engines.echo import EchoReplica
+from cupola.gateway.meter import Unmetered
 from cupola.identity.memory import MemorySessions, MemoryUsers
 from cupola.keys.memory import MemoryProjectKeys, MemorySecret
 from cupola.kit.clock import FakeClock
@@ -68,4 +69,5 @@ __all__ = [
     "MemoryWeightStore",
     "MemoryWork",
     "ToldFleet",
+    "Unmetered",
 ]

@@ -15,6 +15,7 @@ from cupola import __version__
 from cupola.app.fleet import open_fleet
 from cupola.app.greeting import Greeting, Listeners
 from cupola.app.management import Front, Late
+from cupola.app.metering import Metering, open_metering
 from cupola.app.people import open_identity
 from cupola.app.plane import make_publisher, make_verifier
 from cupola.app.state import FIRST_ENDPOINT, FIRST_MODEL, Signal, State, open_state
@@ -24,6 +25,7 @@ from cupola.gateway.app import Gateway
 from cupola.gateway.compatibility import Compatibility
 from cupola.gateway.directory import Directory
 from cupola.gateway.limits import Limits
+from cupola.gateway.meter import Metered
 from cupola.gateway.publish import Publisher
 from cupola.home import Home, RunningServer
 from cupola.http.server import Application, Server, ServerTls, listen, url_of
@@ -73,13 +75,14 @@ async def serve(
         policy, directory = read_policy(home.identity), Directory()
         on_change = Signal()
         fleet = await open_fleet(settings, state, clock, on_change)
-        publisher = make_publisher(directory, state, fleet, policy)
+        metering = await stack.enter_async_context(open_metering(settings, state, clock))
+        publisher = make_publisher(directory, state, fleet, policy, metering)
         on_change.listeners.append(publisher.republish)
         watch = _watch(state, fleet, publisher)
         await fleet.prepare()
         await watch.tell()
         front = Front(
-            _open_gateway(settings, state, directory, policy, clock),
+            _open_gateway(settings, state, directory, policy, metering, clock),
             _open_management(settings, state, fleet, identity, clock, note.url),
         )
         server = Server(front, socket, tls)
@@ -113,7 +116,12 @@ def _watch(state: State, fleet: Fleet, publisher: Publisher) -> Watch:
 
 
 def _open_gateway(
-    settings: Settings, state: State, directory: Directory, policy: Policy, clock: Clock
+    settings: Settings,
+    state: State,
+    directory: Directory,
+    policy: Policy,
+    metering: Metering,
+    clock: Clock,
 ) -> Application:
     compatibility = Compatibility(
         endpoint_domain=settings.endpoint_domain,
@@ -128,6 +136,7 @@ def _open_gateway(
         Limits(body_bytes=settings.max_body, body_seconds=settings.body_timeout),
         compatibility,
         make_verifier(policy, clock),
+        Metered(metering.ledger, metering.limiter, metering.watch, metering.prices, clock),
     )
 
 

@@ -26,6 +26,7 @@ from cupola.gateway.compatibility import SERVICE, Compatibility
 from cupola.gateway.directory import Directory, Served, ServedEndpoint
 from cupola.gateway.exchange import Exchange
 from cupola.gateway.limits import Limits
+from cupola.gateway.meter import Meter, RefusedByLimit, Unmetered
 from cupola.gateway.models import describe_model, get_model, list_models
 from cupola.gateway.openapi import describe_endpoint
 from cupola.gateway.page import render_page
@@ -49,6 +50,7 @@ class Gateway:
     Args:
         digest: Key -> what the directory knows it by.
         verifier: Of tokens; None: no issuer is accepted.
+        meter: Admits requests and keeps account of them; None: all are admitted, none is kept.
     """
 
     def __init__(
@@ -59,12 +61,20 @@ class Gateway:
         limits: Limits | None = None,
         compatibility: Compatibility = SERVICE,
         verifier: Verifier | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._directory = directory
         self._authenticator = Authenticator(digest, clock, verifier)
         self._compatibility = compatibility
         self._usage = UsageCount()
-        self._chat = Chat(directory, self._authenticator, clock, limits or Limits(), self._usage)
+        self._chat = Chat(
+            directory,
+            self._authenticator,
+            clock,
+            limits or Limits(),
+            self._usage,
+            meter or Unmetered(),
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -75,6 +85,8 @@ class Gateway:
             await self._serve(exchange)
         except ClientGone:
             _log.debug("%s: the caller hung up.", exchange.id)
+        except RefusedByLimit as refused:
+            await exchange.refuse(refused.error, headers=refused.headers)
         except CupolaError as error:
             if error.private:
                 _log.warning("%s: %s", exchange.id, error.private)

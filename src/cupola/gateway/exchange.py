@@ -30,8 +30,10 @@ _STREAM = (
 )
 _UNREAD = frozenset((Kind.TOO_LARGE, Kind.TOO_SLOW))
 """Errors that leave a body unread on the connection, which must therefore end."""
+
 _MAY_RETRY = frozenset((Kind.UNAVAILABLE, Kind.RATE_LIMITED))
 """The Azure client for Python repeats any request refused with `retry-after`, up to ten times."""
+_RETRY_AFTER = b"retry-after"
 
 
 class Exchange:
@@ -60,6 +62,8 @@ class Exchange:
         self.address: Address | None = resolve(self.path, compatibility.find_endpoint(self.headers))
         self.dialect: Dialect = dialect_of(self.address, self.path)
         self._served_by: tuple[Header, ...] = ()
+        self.carried: tuple[Header, ...] = ()
+        """What else the reply's head says, of limits and of what it cost."""
 
     def choose(self, endpoint: ServedEndpoint) -> Served:
         """Who answers this call of `endpoint`, as the reply will say.
@@ -136,8 +140,9 @@ class Exchange:
             headers += ((b"www-authenticate", _challenge(error)),)
         if error.kind in _UNREAD:
             headers += ((b"connection", b"close"),)
-        if error.retry_after is not None and error.kind in _MAY_RETRY:
-            headers += ((b"retry-after", b"%d" % max(1, round(error.retry_after))),)
+        says_when = any(name == _RETRY_AFTER for name, _ in headers)
+        if error.retry_after is not None and error.kind in _MAY_RETRY and not says_when:
+            headers += ((_RETRY_AFTER, b"%d" % max(1, round(error.retry_after))),)
         status = refusal.status
         if self._compatibility.model_error_status == "424" and error.kind in OF_MODELS:
             status = FAILED_DEPENDENCY
@@ -151,8 +156,19 @@ class Exchange:
         ours = (b"x-request-id", self.id.encode())
         theirs = self.headers.get(b"x-ms-client-request-id")
         if theirs is None:
-            return (ours, *self._served_by)
-        return (ours, (b"x-ms-client-request-id", theirs[:_LONGEST_ECHO]), *self._served_by)
+            return (ours, *self._served_by, *self.carried)
+        echo = (b"x-ms-client-request-id", theirs[:_LONGEST_ECHO])
+        return (ours, echo, *self._served_by, *self.carried)
+
+    def find_status(self, error: Exception) -> int:
+        """The status that the caller sees, now that `error` came up."""
+        if self.started:
+            return 200
+        if not isinstance(error, CupolaError):
+            return 500
+        if self._compatibility.model_error_status == "424" and error.kind in OF_MODELS:
+            return FAILED_DEPENDENCY
+        return self.dialect.refuse(error).status
 
 
 def _challenge(error: CupolaError) -> bytes:
