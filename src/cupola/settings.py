@@ -71,6 +71,23 @@ class Settings(BaseSettings):
     core_quota: int = Field(default=0, ge=0)
     """Cores of a project's managed deployments, unless it has a quota itself; 0: all there are."""
 
+    limits: Literal["enforce", "shadow"] = "enforce"
+    """Whether limits refuse, or only count what they would have refused."""
+    limits_reserve: Literal["usual", "whole"] = "usual"
+    """What is reserved for a completion: what is usual for the model, or all that it may have."""
+    limits_queue_length: int = Field(default=0, ge=0)
+    """Requests that may wait for room in one scope, instead of being refused at once."""
+    limits_queue_seconds: float = Field(default=5.0, gt=0)
+    """How long one may wait."""
+    limits_reseed_seconds: float = Field(default=60.0, gt=0)
+    """Seconds after which counters of days and months are corrected by the ledger, over again."""
+    limits_without_redis: Literal["open", "closed"] = "open"
+    """While Redis is away: requests pass uncounted, or are refused."""
+    redis_url: str = Field(default="", repr=False)
+    """The Redis in which several gateways count together; empty: each counts in memory."""
+    usage_days: int = Field(default=0, ge=0)
+    """Days for which records of requests are kept; 0: for ever. Sums are kept in any case."""
+
     session_hours: float = Field(default=168.0, gt=0, le=24 * 366)
     """Hours after which who signed in has to do so again."""
     public_url: str = ""
