@@ -15,6 +15,7 @@ from cupola import __version__
 from cupola.app.fleet import open_fleet
 from cupola.app.greeting import Greeting, Listeners
 from cupola.app.management import Front, Late
+from cupola.app.metering import Metering, open_metering
 from cupola.app.people import open_identity
 from cupola.app.plane import make_publisher, make_verifier
 from cupola.app.state import FIRST_ENDPOINT, FIRST_MODEL, Signal, State, open_state
@@ -73,6 +74,7 @@ async def serve(
         policy, directory = read_policy(home.identity), Directory()
         on_change = Signal()
         fleet = await open_fleet(settings, state, clock, on_change)
+        metering = await stack.enter_async_context(open_metering(settings, state, clock))
         publisher = make_publisher(directory, state, fleet, policy)
         on_change.listeners.append(publisher.republish)
         watch = _watch(state, fleet, publisher)
@@ -80,7 +82,7 @@ async def serve(
         await watch.tell()
         front = Front(
             _open_gateway(settings, state, directory, policy, clock),
-            _open_management(settings, state, fleet, identity, clock, note.url),
+            _open_management(settings, state, fleet, identity, metering, clock, note.url),
         )
         server = Server(front, socket, tls)
         await stack.enter_async_context(_running(server, stopping))
@@ -132,14 +134,20 @@ def _open_gateway(
 
 
 def _open_management(
-    settings: Settings, state: State, fleet: Fleet, identity: Identity, clock: Clock, url: str
+    settings: Settings,
+    state: State,
+    fleet: Fleet,
+    identity: Identity,
+    metering: Metering,
+    clock: Clock,
+    url: str,
 ) -> Application:
     read_identity(state.home.identity, [role.value for role in Role])  # fails now, not later
 
     def build() -> Application:
         from cupola.app.control import open_control  # noqa: PLC0415  half a second
 
-        return open_control(settings, state, fleet, identity, clock, url)
+        return open_control(settings, state, fleet, identity, metering, clock, url)
 
     return Late(build)
 

@@ -22,7 +22,7 @@ from cupola.control.shapes import Amount, Asked, Told
 from cupola.deployments import model as deployments
 from cupola.deployments.model import Endpoint, EndpointKind
 from cupola.deployments.service import Edits
-from cupola.kit.errors import Malformed
+from cupola.kit.errors import Malformed, NotFound
 from cupola.kit.money import format_amount, parse_amount
 from cupola.projects.service import ReachableProject
 from cupola.quotas.model import MOST, Bound, Limits, Scope, ScopeKind
@@ -95,7 +95,7 @@ async def put_of_project(project: Governable, body: NewLimits, services: Parts) 
     summary="Limit the project no more",
 )
 async def delete_of_project(project: Governable, services: Parts) -> None:
-    await _put(services, project, _of_project(project), Limits())
+    await _take_away(services, project, _of_project(project), Limits())
 
 
 @router.get("/projects/{project}/endpoints/{endpoint}/limits", summary="Show an endpoint's limits")
@@ -127,7 +127,7 @@ async def delete_of_endpoint(project: Governable, endpoint: EndpointName, servic
     shared = subject.endpoint.kind is EndpointKind.SERVERLESS
     usual = deployments.Limits() if shared else deployments.Limits(None, None)
     wanted = Limits(usual.requests_per_minute, usual.tokens_per_minute)
-    await _put(services, project, subject, wanted)
+    await _take_away(services, project, subject, wanted)
 
 
 @router.get("/projects/{project}/keys/{key}/limits", summary="Show a project key's limits")
@@ -149,7 +149,7 @@ async def put_of_key(
     summary="Limit a project key no more",
 )
 async def delete_of_key(project: Governable, key: KeyId, services: Parts) -> None:
-    await _put(services, project, await _of_key(services, project, key), Limits())
+    await _take_away(services, project, await _of_key(services, project, key), Limits())
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +203,16 @@ async def _put(
             await services.limits.put(Bound(subject.scope, kept))
     services.fleet.wake()
     return _tell(subject.scope, wanted)
+
+
+async def _take_away(
+    services: Services, project: ReachableProject, subject: _Subject, usual: Limits
+) -> None:
+    """Raises: NotFound, if there are none but the usual ones."""
+    if await _find(services, subject) == usual:
+        scope = subject.scope
+        raise NotFound(f"The {scope.kind} {scope.id!r} has no limits of its own.")
+    await _put(services, project, subject, usual)
 
 
 @asynccontextmanager
