@@ -140,7 +140,7 @@ def test_limits(run: Shell):
     assert "takes a whole number" in run("limits", "set", "--rpm", "many", status=2)
     assert "default has no limits of its own any more.\n" == run("limits", "clear")
     assert "has no limits of its own" in run("limits", "clear", status=4)
-    assert "There is no endpoint" in run("limits", "show", "none-such", status=4)
+    assert "has no endpoint 'none-such'" in run("limits", "show", "none-such", status=4)
 
 
 def test_limits_of_an_endpoint(run: Shell):
