@@ -20,7 +20,7 @@ from cupola.backup import Source
 from cupola.control.app import make_control
 from cupola.control.sign_in import make_sign_in_routers
 from cupola.db.database import Database
-from cupola.db.migration import ensure_schema
+from cupola.db.migration import ensure_ledger, ensure_schema
 from cupola.deployments.model import (
     DEFAULT_PROJECT,
     Deployment,
@@ -40,6 +40,9 @@ from cupola.identity.service import Identity
 from cupola.identity.store import SqlSessions, SqlUsers
 from cupola.ids import EndpointName
 from cupola.kit.clock import SystemClock
+from cupola.metering.model import UsageRecord
+from cupola.metering.sqlite import SqliteRecords
+from cupola.metering.store import SqlUsage
 from tests.control.world import TYPES, make_world
 
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -105,6 +108,10 @@ class Live:
     fleet: PromptFleet
     confirm: Callable[[str], None]
     """Let the device with this code in, as `olga`."""
+    now: float
+    """What its clock says, which stands still."""
+    write: Callable[[Sequence[UsageRecord]], None]
+    """Put records into its ledger."""
 
 
 @contextmanager
@@ -148,6 +155,8 @@ async def _serve(
     location = Source(home, home.database).location
     ensure_schema(location)
     database = Database(location)
+    ensure_ledger(home.ledger)
+    records, ledger = SqliteRecords(home.ledger), Database(home.ledger)
     stored = SqlEndpoints(database)
     fleet = PromptFleet(stored)
     token = write_console_token(home.run / "console.token")
@@ -164,6 +173,7 @@ async def _serve(
         url = url_of(socket)
         services = make_world(
             database,
+            SqlUsage(ledger),
             authenticator=people,
             users=people,
             fleet=fleet,
@@ -191,16 +201,22 @@ async def _serve(
         def confirm(code: str) -> None:
             loop.call_soon_threadsafe(device.approve, code, olga)
 
+        def write(added: Sequence[UsageRecord]) -> None:
+            asyncio.run_coroutine_threadsafe(records.write(added), loop).result(30)
+
         device = DeviceSignIns(clock)
         router, pages = make_sign_in_routers(people, device, clock=clock, secret=b"s" * 32)
         control = make_control(services, routers=[router], pages=[pages])
         server = uvicorn.Server(uvicorn.Config(control, log_level="error", lifespan="off"))
         with home.announce(RunningServer(1, url, "test")):
             task = asyncio.ensure_future(server.serve([socket]))
-            said.append(Live(url, token, session, folder, fleet, confirm))
+            now = services.clock.now()
+            said.append(Live(url, token, session, folder, fleet, confirm, now, write))
             begun.set()
             await asyncio.to_thread(stopping.wait)
             server.should_exit = True
             await task
     passwords.close()
+    await records.close()
+    await ledger.close()
     await database.close()

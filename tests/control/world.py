@@ -13,7 +13,7 @@ The project `theirs` belongs to `theo` (token `stranger`) alone. The endpoint `o
 serverless, `ours-two` managed with the deployments `blue` and `green`, `theirs-one` serverless.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -47,10 +47,23 @@ from cupola.keys.memory import MemoryProjectKeys, MemorySecret
 from cupola.keys.service import Keyring, ProjectKeys
 from cupola.keys.store import SqlProjectKeys
 from cupola.kit.clock import FakeClock
+from cupola.metering.memory import (
+    MemoryBudgets,
+    MemoryIntervals,
+    MemoryNotices,
+    MemoryPrices,
+    MemoryRecords,
+)
+from cupola.metering.ports import UsageStore
+from cupola.metering.service import Budgets, Prices, Usage
+from cupola.metering.store import SqlBudgets, SqlNotices, SqlPrices
+from cupola.metering.usage import InstanceInterval
 from cupola.projects.memory import MemoryProjects
 from cupola.projects.model import Right, Role
 from cupola.projects.service import Projects, ReachableProject
 from cupola.projects.store import SqlProjects
+from cupola.quotas.memory import MemoryLimits
+from cupola.quotas.store import SqlLimits
 from cupola.subscriptions.memory import MemorySubscriptions
 from cupola.subscriptions.service import Subscriptions
 from cupola.subscriptions.store import SqlSubscriptions
@@ -121,8 +134,17 @@ class World:
         return await self.services.projects.reach(principal, project, right)
 
 
-def make_world(database: Database | None = None, **changes: Any) -> World:
-    """An API over memory, or over a database; nobody and nothing is in it."""
+def make_world(
+    database: Database | None = None,
+    usage: UsageStore | None = None,
+    intervals: Sequence[InstanceInterval] = (),
+    **changes: Any,
+) -> World:
+    """An API over memory, or over a database; nobody and nothing is in it.
+
+    Args:
+        usage: The ledger; None: an empty one in memory.
+    """
     clock = FakeClock()
     people, fleet, keyring = MemoryPeople(), ToldFleet(), Keyring(MemorySecret(b"s" * 32))
     work = database or MemoryWork()
@@ -131,6 +153,10 @@ def make_world(database: Database | None = None, **changes: Any) -> World:
     stored = SqlEndpoints(database) if database else MemoryEndpoints()
     types = SqlInstanceTypes(database) if database else MemoryInstanceTypes()
     keys = SqlProjectKeys(database) if database else MemoryProjectKeys()
+    prices = Prices(SqlPrices(database) if database else MemoryPrices(), clock)
+    budgets = SqlBudgets(database) if database else MemoryBudgets()
+    notices = SqlNotices(database) if database else MemoryNotices()
+    records = usage or MemoryRecords()
     accepted = SqlSubscriptions(database) if database else MemorySubscriptions()
     services = Services(
         authenticator=people,
@@ -144,6 +170,10 @@ def make_world(database: Database | None = None, **changes: Any) -> World:
         instance_types=InstanceTypes(types, stored, audit),
         keyring=keyring,
         project_keys=ProjectKeys(keys, keyring, audit, clock),
+        usage=Usage(records, MemoryIntervals(*intervals), prices.book),
+        prices=prices,
+        budgets=Budgets(budgets, notices, records, clock),
+        limits=SqlLimits(database) if database else MemoryLimits(),
         audit=audit,
         work=work,
         replies=SqlReplies(database) if database else MemoryReplies(),
@@ -152,6 +182,7 @@ def make_world(database: Database | None = None, **changes: Any) -> World:
         base_url=lambda: "http://127.0.0.1:8100",
         memory=lambda: 8 * 2**30,
         clock=clock,
+        on_budgets=lambda: None,
         write_backup=_write_backup,
         seal=Seal(keyring.derive_secret("control")),
     )

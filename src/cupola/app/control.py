@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fastapi import APIRouter
 
+from cupola.app.metering import Metering
 from cupola.app.state import State, locate
 from cupola.backup import Source, write_backup
 from cupola.control.app import make_control
@@ -29,13 +30,16 @@ def open_control(
     state: State,
     fleet: Fleet,
     identity: Identity,
+    metering: Metering,
     clock: Clock,
     url: str,
 ) -> Application:
     """The API, and the pages beside it."""
     sign_in, pages = _make_sign_in(settings, state, identity, clock)
     return make_control(
-        _join(state, fleet, identity, clock, locate(settings), settings.public_url or url),
+        _join(
+            state, fleet, identity, metering, clock, locate(settings), settings.public_url or url
+        ),
         routers=(sign_in,),
         pages=(pages,),
         body_bytes=settings.max_body,
@@ -44,7 +48,13 @@ def open_control(
 
 
 def _join(
-    state: State, fleet: Fleet, identity: Identity, clock: Clock, source: Source, url: str
+    state: State,
+    fleet: Fleet,
+    identity: Identity,
+    metering: Metering,
+    clock: Clock,
+    source: Source,
+    url: str,
 ) -> Services:
     def find_logs(endpoint: EndpointName, deployment: DeploymentName | None) -> Sequence[Path]:
         return [state.home.logs / f"{name}.log" for name in fleet.list_logs(endpoint, deployment)]
@@ -59,6 +69,10 @@ def _join(
         instance_types=state.instance_types,
         keyring=state.keys,
         project_keys=state.project_keys,
+        usage=metering.usage,
+        prices=metering.prices,
+        budgets=metering.budgets,
+        limits=metering.limits,
         audit=state.audit,
         work=state.database,
         replies=SqlReplies(state.database),
@@ -68,6 +82,7 @@ def _join(
         memory=lambda: fleet.read_machine().total,
         write_backup=lambda file: write_backup(source, file, clock, with_secret=False),
         clock=clock,
+        on_budgets=metering.watch.wake.set,
         seal=Seal(state.keys.derive_secret("control")),
     )
 

@@ -83,7 +83,7 @@ async def serve(
         await watch.tell()
         front = Front(
             _open_gateway(settings, state, directory, policy, metering, clock),
-            _open_management(settings, state, fleet, identity, clock, note.url),
+            _open_management(settings, state, fleet, identity, metering, clock, note.url),
         )
         server = Server(front, socket, tls)
         await stack.enter_async_context(_running(server, stopping))
@@ -141,14 +141,20 @@ def _open_gateway(
 
 
 def _open_management(
-    settings: Settings, state: State, fleet: Fleet, identity: Identity, clock: Clock, url: str
+    settings: Settings,
+    state: State,
+    fleet: Fleet,
+    identity: Identity,
+    metering: Metering,
+    clock: Clock,
+    url: str,
 ) -> Application:
     read_identity(state.home.identity, [role.value for role in Role])  # fails now, not later
 
     def build() -> Application:
         from cupola.app.control import open_control  # noqa: PLC0415  half a second
 
-        return open_control(settings, state, fleet, identity, clock, url)
+        return open_control(settings, state, fleet, identity, metering, clock, url)
 
     return Late(build)
 

@@ -8,21 +8,25 @@ import typer
 from cupola.cli import (
     audit,
     backup,
+    budgets,
     chat,
     deploy,
     doctor,
     endpoints,
     instance_types,
     keys,
+    limits,
     login,
     logs,
     models,
     platform,
+    prices,
     projects,
     scale,
     subscriptions,
     tokens,
     up,
+    usage,
     users,
     version,
 )
@@ -49,6 +53,11 @@ app.add_typer(subscriptions.app, name="subscriptions")
 app.add_typer(projects.app, name="projects")
 app.add_typer(users.app, name="users")
 app.add_typer(instance_types.app, name="instance-types")
+app.command("usage")(usage.usage)
+app.command("cost")(usage.cost)
+app.add_typer(limits.app, name="limits")
+app.add_typer(prices.app, name="prices")
+app.add_typer(budgets.app, name="budgets")
 app.command("audit")(audit.audit)
 app.command("plan")(platform.plan)
 app.command("apply")(platform.apply)

@@ -25,6 +25,7 @@ from cupola.ids import DeploymentName, EndpointName, ModelName, new_id
 from cupola.kit.errors import Conflict, CupolaError
 from cupola.projects.model import Right, Role
 from cupola.projects.service import ReachableProject
+from cupola.quotas.model import Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,7 @@ class Enactor:
         if change.action is Action.DELETE:
             await self.services.endpoints.require_empty(reached)
             await projects.delete(reached)
+            await self.services.limits.delete(Scope("project", change.name))
         else:
             await projects.update(reached, None, **change.after)
 
@@ -144,6 +146,7 @@ class Enactor:
         project, name = await self._split(change)
         if change.action is Action.DELETE:
             await self.services.endpoints.delete(project, name)
+            await self.services.limits.delete(Scope("endpoint", name))
             return
         entry = EndpointEntry.model_validate(change.after)
         models = {

@@ -28,6 +28,7 @@ from cupola.ids import DeploymentName
 from cupola.kit.errors import Conflict, Malformed, NotFound, Several
 from cupola.projects.model import Right
 from cupola.projects.service import ReachableProject
+from cupola.quotas.model import Scope
 
 router = APIRouter(tags=["endpoints"], route_class=RepeatableRoute)
 
@@ -141,7 +142,10 @@ async def delete_endpoint(
     expected: Expected,
 ) -> EndpointResource:
     """Its keys are dead for ever, also when its name returns."""
-    gone = await services.endpoints.delete(project, endpoint, expected=expected)
+    async with services.work.transaction():
+        gone = await services.endpoints.delete(project, endpoint, expected=expected)
+        await services.limits.delete(Scope("endpoint", gone.name))
+    services.fleet.wake()
     announce(response, services, Kind.DELETE, gone)
     return show(services, gone, State.DELETING)
 

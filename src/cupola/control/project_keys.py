@@ -15,6 +15,7 @@ from cupola.ids import EndpointName
 from cupola.keys.model import ProjectKey
 from cupola.kit.errors import Malformed, NotFound
 from cupola.projects.service import ReachableProject
+from cupola.quotas.model import Scope
 
 router = APIRouter(tags=["project keys"], route_class=RepeatableRoute)
 
@@ -85,7 +86,9 @@ async def create_key(
     summary="Revoke a project key",
 )
 async def delete_key(project: Deployable, key: KeyId, services: Parts) -> None:
-    await services.project_keys.delete(project, key)
+    async with services.work.transaction():
+        await services.project_keys.delete(project, key)
+        await services.limits.delete(Scope("key", key))
     services.fleet.wake()
 
 

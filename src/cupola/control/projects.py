@@ -15,6 +15,7 @@ from cupola.control.versions import Expected, mark
 from cupola.identity.model import User
 from cupola.kit.errors import NotFound
 from cupola.projects.model import Member, Project, Role
+from cupola.quotas.model import Scope
 
 router = APIRouter(tags=["projects"], route_class=RepeatableRoute)
 
@@ -113,6 +114,7 @@ async def delete_project(project: Governable, services: Parts, expected: Expecte
     async with services.work.transaction():
         await services.endpoints.require_empty(project)
         await services.projects.delete(project, expected)
+        await services.limits.delete(Scope("project", project.name))
     services.fleet.wake()
 
 

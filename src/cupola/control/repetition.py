@@ -76,7 +76,8 @@ async def _answer_once(request: Request, handle: Handler) -> Response:
         response = await handle(request)
         if response.status_code < 300:
             await services.replies.add(_keep(request, response, name, asked, now))
-    services.fleet.wake()  # only now can it see the change
+    services.fleet.wake()  # only now can it see the change, as who watches budgets
+    services.on_budgets()
     return response
 
 

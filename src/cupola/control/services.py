@@ -16,7 +16,9 @@ from cupola.deployments.service import Endpoints, InstanceTypes
 from cupola.ids import DeploymentName, EndpointName
 from cupola.keys.service import Keyring, ProjectKeys
 from cupola.kit.clock import Clock
+from cupola.metering.service import Budgets, Prices, Usage
 from cupola.projects.service import Projects
+from cupola.quotas.ports import LimitStore
 from cupola.subscriptions.service import Subscriptions
 
 
@@ -33,6 +35,11 @@ class Services:
     instance_types: InstanceTypes
     keyring: Keyring
     project_keys: ProjectKeys
+    usage: Usage
+    prices: Prices
+    budgets: Budgets
+    limits: LimitStore
+    """Of keys and projects, and of endpoints what does not stand with the endpoint itself."""
     audit: Audit
     work: UnitOfWork
     """The one that `audit` and all stores share."""
@@ -47,6 +54,8 @@ class Services:
     write_backup: Callable[[Path], Awaitable[object]]
     """Writes the whole installation into a file, but for its secret."""
     clock: Clock
+    on_budgets: Callable[[], None]
+    """Called once a change of budgets is there for all to read."""
     seal: Seal
 
 

@@ -3,7 +3,17 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+)
+
+from cupola.kit.errors import Invalid
+from cupola.kit.money import parse_amount
 
 NAME_PATTERN = r"^[a-z][a-z0-9-]{1,30}[a-z0-9]$"
 """`ids.NAME`, as JSON Schema writes it."""
@@ -44,6 +54,28 @@ ModelName = Annotated[
     str,
     StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$"),
     Field(description="The name of a catalog entry.", examples=["Cupola-Pilot"]),
+]
+
+
+def _check_amount(text: str) -> str:
+    try:
+        parse_amount(text)
+    except Invalid as error:
+        raise ValueError(error.public) from error
+    return text
+
+
+Amount = Annotated[
+    str,
+    StringConstraints(max_length=20, pattern=r"^[0-9]{1,10}(\.[0-9]{1,9})?$"),
+    AfterValidator(_check_amount),
+    Field(description="Money: an exact decimal number as text.", examples=["0.0025"]),
+]
+"""Text, because numbers of JSON are read as floats, which cannot hold most amounts."""
+Currency = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Z]{3}$"),
+    Field(description="Three capital letters, as of ISO 4217.", examples=["EUR"]),
 ]
 
 

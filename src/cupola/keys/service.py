@@ -103,11 +103,16 @@ class ProjectKeys:
         """Sorted by name."""
         return await self._store.list(project.name, after=after, limit=limit)
 
-    async def delete(self, project: ReachableProject, key: str) -> None:
+    async def get(self, project: ReachableProject, key: str) -> ProjectKey:
         """Raises: NotFound."""
         known = await self._store.find(project.name, key)
         if known is None:
             raise NotFound(f"The project {project.name!r} has no key {key!r}.")
+        return known
+
+    async def delete(self, project: ReachableProject, key: str) -> None:
+        """Raises: NotFound."""
+        known = await self.get(project, key)
         async with self._audit.change(
             project.by, "project_keys.delete", known.name, project.name
         ) as change:

@@ -5,7 +5,7 @@ Costs are exact decimal numbers as text; times are ISO 8601 in UTC, to the milli
 
 import csv
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -33,7 +33,7 @@ COLUMNS: Final = UsageRecord.__struct_fields__
 async def export(records: AsyncIterator[UsageRecord], form: Format) -> AsyncIterator[bytes]:
     """The bytes of an export, piece by piece."""
     if form is Format.CSV:
-        yield _lines([list(COLUMNS)])
+        yield write_rows([COLUMNS])
     gathered: list[UsageRecord] = []
     async for record in records:
         gathered.append(record)
@@ -44,9 +44,17 @@ async def export(records: AsyncIterator[UsageRecord], form: Format) -> AsyncIter
         yield _encode(gathered, form)
 
 
+def write_rows(rows: Iterable[Iterable[object]]) -> bytes:
+    """Lines of CSV in which no cell can be taken for a formula."""
+    written = io.StringIO()
+    lines = ([_cell(value) for value in row] for row in rows)
+    csv.writer(written, lineterminator="\r\n").writerows(lines)
+    return written.getvalue().encode()
+
+
 def _encode(records: list[UsageRecord], form: Format) -> bytes:
     if form is Format.CSV:
-        return _lines([[_cell(value) for value in _spell(record).values()] for record in records])
+        return write_rows(_spell(record).values() for record in records)
     return b"".join(msgspec.json.encode(_spell(record)) + b"\n" for record in records)
 
 
@@ -66,9 +74,3 @@ def _cell(value: object) -> str:
     text = str(value)
     # A spreadsheet would reckon with a name that begins like a formula.
     return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) else text
-
-
-def _lines(rows: list[list[str]]) -> bytes:
-    written = io.StringIO()
-    csv.writer(written, lineterminator="\r\n").writerows(rows)
-    return written.getvalue().encode()

@@ -23,7 +23,8 @@ class Request:
     method: Method
     path: str
     """Below the prefix, made with `join`."""
-    query: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str | list[str]] = field(default_factory=dict)
+    """A list stands for several of the same name."""
     body: bytes | None = None
     content_type: str = JSON
     if_version: int | None = None
@@ -80,13 +81,15 @@ def write(**fields: Any) -> bytes:
     return json.dumps({name: each for name, each in fields.items() if each is not None}).encode()
 
 
-def ask(**fields: Any) -> dict[str, str]:
-    """A query of the fields that are not None."""
-    return {
-        name: str(each).lower() if isinstance(each, bool) else str(each)
-        for name, each in fields.items()
-        if each is not None
-    }
+def ask(**fields: Any) -> dict[str, str | list[str]]:
+    """A query of the fields that are not None; a list or tuple is repeated."""
+    return {name: _spell(each) for name, each in fields.items() if each is not None}
+
+
+def _spell(value: Any) -> str | list[str]:
+    if isinstance(value, list | tuple):
+        return [str(each) for each in value]
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def read_page(reply: Reply) -> Page:

@@ -236,6 +236,132 @@ class AuditEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class UsageLine:
+    """What one group used."""
+
+    group: Mapping[str, str]
+    """A value for each thing that it is grouped by."""
+    requests: int = 0
+    failures: int = 0
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    core_seconds: int = 0
+    core_hours: float = 0.0
+    """`core_seconds` in hours, rounded."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReport:
+    """Usage by groups, in their order."""
+
+    start: datetime
+    end: datetime
+    by: tuple[str, ...] = ()
+    items: tuple[UsageLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CostLine:
+    """What one group cost in one currency."""
+
+    group: Mapping[str, str]
+    currency: str = ""
+    cost: str = "0"
+    """An exact decimal number."""
+
+
+@dataclass(frozen=True, slots=True)
+class CostReport:
+    """Cost by groups, in their order; what had no price is not in it."""
+
+    start: datetime
+    end: datetime
+    by: tuple[str, ...] = ()
+    items: tuple[CostLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AllLimits:
+    """What a project, an endpoint or a key may use; None: no such limit."""
+
+    scope: str
+    subject: str
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    concurrent_requests: int | None = None
+    tokens_per_day: int | None = None
+    tokens_per_month: int | None = None
+    money_per_month: str | None = None
+    """An exact decimal number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a model's tokens, or an instance type's hours, cost from a moment on."""
+
+    kind: str
+    """`model` or `instance_type`."""
+    name: str
+    currency: str = ""
+    valid_from: datetime | None = None
+    input: str | None = None
+    """Of 1,000 tokens of prompts, an exact decimal number, as in the next two."""
+    output: str | None = None
+    """Of 1,000 tokens of completions."""
+    hour: str | None = None
+    """Of an hour of one instance."""
+    current: bool = False
+    """Whether it is the one that holds now."""
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What may be spent, and how it stands."""
+
+    id: str
+    project: str = ""
+    scope: str = "project"
+    subject: str = ""
+    amount: str | None = None
+    """An exact decimal number; None: it is one of tokens."""
+    currency: str | None = None
+    tokens: int | None = None
+    period: str = "month"
+    period_start: datetime | None = None
+    warn: tuple[int, ...] = ()
+    """Per cent."""
+    refuse: bool = False
+    webhook: str | None = None
+    spent_amount: str | None = None
+    spent_tokens: int | None = None
+    share: int = 0
+    """Per cent that is spent."""
+    refusing: bool = False
+    """Whether requests are refused now."""
+    created: datetime | None = None
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A warning that was given, and how its delivery stands."""
+
+    id: str
+    budget: str = ""
+    share: int = 0
+    period_start: datetime | None = None
+    created: datetime | None = None
+    message: Mapping[str, Any] = field(default_factory=dict)
+    """What the webhook gets."""
+    attempts: int = 0
+    delivered: datetime | None = None
+    next_attempt: datetime | None = None
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceType:
     """What one instance of a managed deployment has."""
 

@@ -10,6 +10,7 @@ import httpx
 
 from cupola.sdk._async.access import AsyncSessions, AsyncSignIn, AsyncUsers
 from cupola.sdk._async.endpoints import AsyncEndpoints
+from cupola.sdk._async.metering import AsyncBudgets, AsyncLimits, AsyncPrices, AsyncUsage
 from cupola.sdk._async.operations import AsyncOperations
 from cupola.sdk._async.projects import (
     AsyncAudit,
@@ -68,6 +69,10 @@ class AsyncCupola:
         self.subscriptions = AsyncSubscriptions(self._transport, project)
         self.endpoints = AsyncEndpoints(self._transport, project)
         self.project_keys = AsyncProjectKeys(self._transport, project)
+        self.usage = AsyncUsage(self._transport)
+        self.limits = AsyncLimits(self._transport, project)
+        self.prices = AsyncPrices(self._transport)
+        self.budgets = AsyncBudgets(self._transport, project)
         self.audit = AsyncAudit(self._transport)
         self.instance_types = AsyncInstanceTypes(self._transport)
         self.operations = AsyncOperations(self._transport)

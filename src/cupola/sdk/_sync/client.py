@@ -14,6 +14,7 @@ from cupola.sdk._results import Changes, Me
 from cupola.sdk._retry import Policy
 from cupola.sdk._sync.access import Sessions, SignIn, Users
 from cupola.sdk._sync.endpoints import Endpoints
+from cupola.sdk._sync.metering import Budgets, Limits, Prices, Usage
 from cupola.sdk._sync.operations import Operations
 from cupola.sdk._sync.projects import (
     Audit,
@@ -69,6 +70,10 @@ class Cupola:
         self.subscriptions = Subscriptions(self._transport, project)
         self.endpoints = Endpoints(self._transport, project)
         self.project_keys = ProjectKeys(self._transport, project)
+        self.usage = Usage(self._transport)
+        self.limits = Limits(self._transport, project)
+        self.prices = Prices(self._transport)
+        self.budgets = Budgets(self._transport, project)
         self.audit = Audit(self._transport)
         self.instance_types = InstanceTypes(self._transport)
         self.operations = Operations(self._transport)
