@@ -7,7 +7,7 @@ reverse, and a start that fails half-way leaves nothing behind.
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from cupola import __version__
 from cupola.app.fleet import open_fleet
 from cupola.app.greeting import Greeting, Listeners
 from cupola.app.management import Front, Late
+from cupola.app.metrics import count_requests, open_metrics, trace_requests
 from cupola.app.people import open_identity
 from cupola.app.plane import make_publisher, make_verifier
 from cupola.app.state import FIRST_ENDPOINT, FIRST_MODEL, Signal, State, open_state
@@ -24,6 +25,7 @@ from cupola.gateway.app import Gateway
 from cupola.gateway.compatibility import Compatibility
 from cupola.gateway.directory import Directory
 from cupola.gateway.limits import Limits
+from cupola.gateway.passage import Observer
 from cupola.gateway.publish import Publisher
 from cupola.home import Home, RunningServer
 from cupola.http.server import Application, Server, ServerTls, listen, url_of
@@ -76,11 +78,14 @@ async def serve(
         publisher = make_publisher(directory, state, fleet, policy)
         on_change.listeners.append(publisher.republish)
         watch = _watch(state, fleet, publisher)
+        requests = count_requests(directory)
+        spans = stack.enter_context(trace_requests(settings, clock))
         await fleet.prepare()
         await watch.tell()
         front = Front(
-            _open_gateway(settings, state, directory, policy, clock),
+            _open_gateway(settings, state, directory, policy, clock, (requests, *spans)),
             _open_management(settings, state, fleet, identity, clock, note.url),
+            open_metrics(requests, state, fleet, watch, identity, clock),
         )
         server = Server(front, socket, tls)
         await stack.enter_async_context(_running(server, stopping))
@@ -113,7 +118,12 @@ def _watch(state: State, fleet: Fleet, publisher: Publisher) -> Watch:
 
 
 def _open_gateway(
-    settings: Settings, state: State, directory: Directory, policy: Policy, clock: Clock
+    settings: Settings,
+    state: State,
+    directory: Directory,
+    policy: Policy,
+    clock: Clock,
+    observers: Sequence[Observer],
 ) -> Application:
     compatibility = Compatibility(
         endpoint_domain=settings.endpoint_domain,
@@ -128,6 +138,7 @@ def _open_gateway(
         Limits(body_bytes=settings.max_body, body_seconds=settings.body_timeout),
         compatibility,
         make_verifier(policy, clock),
+        observers,
     )
 
 

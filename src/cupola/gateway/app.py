@@ -29,12 +29,13 @@ from cupola.gateway.limits import Limits
 from cupola.gateway.models import describe_model, get_model, list_models
 from cupola.gateway.openapi import describe_endpoint
 from cupola.gateway.page import render_page
+from cupola.gateway.passage import CLIENT_GONE, Observer, Passage
 from cupola.gateway.usage import UsageCount, UsageTotals
 from cupola.http.asgi import ClientGone, Receive, Scope, Send
 from cupola.http.page import POLICY
 from cupola.ids import EndpointName
 from cupola.kit.clock import Clock
-from cupola.kit.errors import CupolaError, NotFound, WrongMethod
+from cupola.kit.errors import CupolaError, Kind, NotFound, WrongMethod
 
 _TEXT = b"text/plain; charset=utf-8"
 _HTML = b"text/html; charset=utf-8"
@@ -49,6 +50,7 @@ class Gateway:
     Args:
         digest: Key -> what the directory knows it by.
         verifier: Of tokens; None: no issuer is accepted.
+        observers: Told of each request at its end; their errors are logged and concern nobody.
     """
 
     def __init__(
@@ -59,9 +61,12 @@ class Gateway:
         limits: Limits | None = None,
         compatibility: Compatibility = SERVICE,
         verifier: Verifier | None = None,
+        observers: Sequence[Observer] = (),
     ) -> None:
         self._directory = directory
         self._authenticator = Authenticator(digest, clock, verifier)
+        self._clock = clock
+        self._observers = observers
         self._compatibility = compatibility
         self._usage = UsageCount()
         self._chat = Chat(directory, self._authenticator, clock, limits or Limits(), self._usage)
@@ -71,16 +76,30 @@ class Gateway:
             await _decline(scope, send)
             return
         exchange = Exchange(scope, receive, send, self._compatibility)
+        exchange.passage.began = self._clock.monotonic()
         try:
             await self._serve(exchange)
         except ClientGone:
+            exchange.passage.error = CLIENT_GONE
             _log.debug("%s: the caller hung up.", exchange.id)
         except CupolaError as error:
+            exchange.passage.error = error.kind.value
             if error.private:
                 _log.warning("%s: %s", exchange.id, error.private)
             await exchange.refuse(error)
         except Exception:  # noqa: BLE001 (the HTTP edge: logged with its trace, told as a 500)
+            exchange.passage.error = Kind.INTERNAL.value
             await _fail(exchange)
+        finally:
+            self._report(exchange.passage)
+
+    def _report(self, passage: Passage) -> None:
+        passage.end(self._clock.monotonic())
+        for observer in self._observers:
+            try:
+                observer.observe(passage)
+            except Exception:  # noqa: BLE001 (whoever observes must not harm what is observed)
+                _log.exception("%s could not be observed.", passage.id)
 
     def statistics(self) -> UsageTotals:
         """What was used since the process started."""

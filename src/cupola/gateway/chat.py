@@ -13,6 +13,7 @@ from cupola.gateway.dialects import Request
 from cupola.gateway.directory import Directory, Served
 from cupola.gateway.exchange import Exchange
 from cupola.gateway.limits import Limits
+from cupola.gateway.passage import Passage
 from cupola.gateway.plan import Plan, plan_chat, plan_conversation, plan_text
 from cupola.gateway.prepare import Layouts
 from cupola.gateway.relay import ClientGone, Input, Relay, Settle, State
@@ -25,7 +26,7 @@ from cupola.kit.clock import Clock
 from cupola.kit.errors import EngineFailed
 from cupola.kit.ready import take_or
 from cupola.wire.body import parse_object
-from cupola.wire.canonical import ChatRequest, Event, Failed, TextRequest, Usage
+from cupola.wire.canonical import ChatRequest, Event, Failed, Finish, TextRequest, Usage
 from cupola.wire.completion import Head
 
 _NOTHING = Settle(Usage(0, 0), counted=False)
@@ -56,17 +57,23 @@ class Chat:
         plan = self._plan(request, served)
         relay = Relay(stream=request.stream, answers=plan.answers, per_prompt=plan.per_prompt)
         delivery = self._deliver(exchange, request, served, plan)
-        completion = _Completion(relay, delivery)
+        passage = exchange.passage
+        passage.stream, passage.asked = request.stream, self._clock.monotonic()
+        completion = _Completion(relay, delivery, passage)
         try:
             async with Hangup(exchange.connection):
-                first, events = await self._begin(plan, served)
+                first, events = await self._begin(plan, served, passage)
+                passage.first = self._clock.monotonic()
                 try:
                     await completion.follow(first, events)
                 finally:
+                    passage.answered = self._clock.monotonic()
                     await events.aclose()
             await delivery.close()
         finally:
-            self._usage.record(completion.settle(), served, exchange.id)
+            settled = completion.settle()
+            passage.usage, passage.counted = settled.usage, settled.counted
+            self._usage.record(settled, served, exchange.id)
 
     async def _read(self, exchange: Exchange, address: Address) -> tuple[Request, Served]:
         """The request, and who answers it. The key comes first: strangers send no body."""
@@ -106,20 +113,25 @@ class Chat:
         fold = Fold(plan.per_prompt, plan.choices, tells_logprobs=told)
         return WholeDelivery(exchange, lambda reply: shape.whole(head, reply, style), fold)
 
-    async def _begin(self, plan: Plan, served: Served) -> tuple[Event, AsyncGenerator[Event, None]]:
+    async def _begin(
+        self, plan: Plan, served: Served, passage: Passage
+    ) -> tuple[Event, AsyncGenerator[Event, None]]:
         """The first event, and the generator of the rest."""
         if len(plan.generations) == 1 and not plan.echoes[0]:
-            return await begin(served.pool, plan.generations[0], self._clock, self._limits)
-        events = answer_several(served.pool, plan, self._clock, self._limits)
+            return await begin(
+                served.pool, plan.generations[0], self._clock, self._limits, passage.wait
+            )
+        events = answer_several(served.pool, plan, self._clock, self._limits, passage.wait)
         return await anext(events), events
 
 
 class _Completion:
     """One relay at work."""
 
-    def __init__(self, relay: Relay, delivery: Delivery) -> None:
+    def __init__(self, relay: Relay, delivery: Delivery, passage: Passage) -> None:
         self._relay = relay
         self._delivery = delivery
+        self._passage = passage
         self._settled = _NOTHING
 
     def settle(self) -> Settle:
@@ -129,6 +141,10 @@ class _Completion:
 
     def step(self, event: Input) -> None:
         """Do what the relay says about `event`."""
+        if type(event) is Finish:
+            self._passage.reasons.append(event.reason)
+        elif type(event) is Failed:
+            self._passage.error = event.error.kind.value
         for output in self._relay.receive(event):
             if isinstance(output, Settle):
                 self._settled = output

@@ -4,6 +4,7 @@ from cupola.gateway.address import Address, resolve
 from cupola.gateway.compatibility import FAILED_DEPENDENCY, OF_MODELS, SERVICE, Compatibility
 from cupola.gateway.dialects import Dialect, dialect_of
 from cupola.gateway.directory import Served, ServedEndpoint
+from cupola.gateway.passage import Passage
 from cupola.http.asgi import (
     EXTENSION,
     Connection,
@@ -24,7 +25,6 @@ DEPLOYMENT = "azureml-model-deployment"
 _DEPLOYMENT = DEPLOYMENT.encode()
 _LONGEST_ECHO = 128
 _STREAM = (
-    (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 )
@@ -59,6 +59,7 @@ class Exchange:
         compatibility.amend(self.headers)
         self.address: Address | None = resolve(self.path, compatibility.find_endpoint(self.headers))
         self.dialect: Dialect = dialect_of(self.address, self.path)
+        self.passage = Passage(self.id, self.address, self.headers)
         self._served_by: tuple[Header, ...] = ()
 
     def choose(self, endpoint: ServedEndpoint) -> Served:
@@ -93,6 +94,7 @@ class Exchange:
         return endpoint.get(named) if named else None
 
     def _tell(self, served: Served) -> None:
+        self.passage.served = served
         self._served_by = ((b"x-ms-deployment-name", served.deployment.encode()),)
 
     def _find_deployment(self, endpoint: ServedEndpoint) -> str:
@@ -119,14 +121,16 @@ class Exchange:
     ) -> None:
         """Send a whole response."""
         self.started = True
+        self.passage.status = status
         await send_whole(
             self.send, status, ((b"content-type", kind), *self._identity(), *headers), body
         )
 
-    async def start_stream(self) -> None:
-        """Send the head of an event stream."""
+    async def start_stream(self, kind: bytes = b"text/event-stream") -> None:
+        """Send the head of a body that follows in pieces: of an event stream, or of `kind`."""
         self.started = True
-        await start_stream(self.send, (*_STREAM, *self._identity()))
+        self.passage.status = 200
+        await start_stream(self.send, ((b"content-type", kind), *_STREAM, *self._identity()))
 
     async def refuse(self, error: CupolaError, headers: tuple[Header, ...] = ()) -> None:
         """Send `error`, in the dialect of the route."""
