@@ -76,9 +76,43 @@ def test_metrics_tell_what_happened(traced: tuple[Running, Collector], console: 
     assert total(after, "cupola_snapshot_age_seconds") < 30
 
 
-def test_only_administrators_see_metrics(traced: tuple[Running, Collector], console: str):
-    """A token that can only read will do, one that cannot read will not; nor does an
-    endpoint's key, nor nothing at all."""
+def token_of(server: Running, console: str, name: str, *scopes: str, administrator: bool) -> str:
+    """A token of a new user, with these rights only; without any, with all that the user has."""
+    with httpx.Client(base_url=f"{server.url}/management/v1", timeout=30) as client:
+        user = {"name": name, "password": "long enough 1", "administrator": administrator}
+        by = {"authorization": f"Bearer {console}"}
+        assert 201 == client.post("/users", json=user, headers=by).status_code
+        body = {"name": name, "password": "long enough 1", "label": "test"}
+        token = client.post("/sign-in", json=body).json()["token"]
+        if scopes:
+            made = {"label": "prometheus", "scopes": [*scopes]}
+            by = {"authorization": f"Bearer {token}"}
+            token = client.post("/sessions", json=made, headers=by).json()["token"]
+    return str(token)
+
+
+@pytest.mark.parametrize(
+    ("scopes", "administrator", "status"),
+    [((), True, 200), (("read",), True, 200), (("call",), True, 403), ((), False, 403)],
+)
+def test_metrics_need_an_administrators_token(
+    traced: tuple[Running, Collector],
+    console: str,
+    scopes: tuple[str, ...],
+    administrator: bool,
+    status: int,
+):
+    """One that can only read is enough, so what watches needs no power to change anything."""
+    server, _ = traced
+    name = f"u{len(scopes)}{'-'.join(scopes)}{administrator}".lower()
+    token = token_of(server, console, name, *scopes, administrator=administrator)
+    response = httpx.get(f"{server.url}/metrics", headers={"authorization": f"Bearer {token}"})
+
+    assert status == response.status_code, response.text
+
+
+def test_metrics_are_not_for_callers(traced: tuple[Running, Collector]):
+    """Neither for an endpoint's key nor for nobody."""
     server, _ = traced
     headers = {"authorization": f"Bearer {server.key}"}
     assert 401 == httpx.get(f"{server.url}/metrics").status_code
