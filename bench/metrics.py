@@ -61,7 +61,7 @@ def _make(name: EndpointName) -> Passage:
     passage.began, passage.asked, passage.first = 1.0, 1.0002, 1.05
     passage.answered, passage.ended, passage.status = 1.25, 1.2503, 200
     passage.usage, passage.counted, passage.stream = Usage(20, 40), True, True
-    passage.reasons.append("stop")
+    passage.reasons = ("stop",)
     return passage
 
 

@@ -115,7 +115,7 @@ async def test_streamed_reply_has_its_times():
     assert 4.0 == stand.read("gen_ai_server_request_duration_seconds_sum")
     assert 4.0 == stand.read("cupola_request_engine_seconds_sum")
     assert 0.0 == stand.read("cupola_request_gateway_seconds_sum")
-    assert ["length"] == stand.observer.passages[0].reasons
+    assert ("length",) == stand.observer.passages[0].reasons
 
 
 async def test_waiting_for_a_replica_is_neither_engine_nor_gateway():

@@ -142,7 +142,7 @@ class _Completion:
     def step(self, event: Input) -> None:
         """Do what the relay says about `event`."""
         if type(event) is Finish:
-            self._passage.reasons.append(event.reason)
+            self._passage.reasons += (event.reason,)
         elif type(event) is Failed:
             self._passage.error = event.error.kind.value
         for output in self._relay.receive(event):

@@ -189,9 +189,10 @@ class _Series:
     def _count_answer(self, passage: Passage) -> None:
         """What is known of one that came as far as an engine, or to waiting for one."""
         to_first, per_token, queue, engine, gateway = self.times
+        spent = passage.engine
         queue.observe(passage.queued)
-        engine.observe(passage.engine)
-        gateway.observe(passage.gateway)
+        engine.observe(spent)
+        gateway.observe(max(0.0, passage.ended - passage.began - spent - passage.queued))
         usage = passage.usage
         if passage.counted:
             self.tokens[0].observe(usage.prompt)

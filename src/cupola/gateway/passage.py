@@ -49,7 +49,7 @@ class Passage:
         """0: nothing was sent."""
         self.error = ""
         """A `kit.errors.Kind`, `CLIENT_GONE` or `CANCELLED`; empty: all went well."""
-        self.reasons: list[str] = []
+        self.reasons: tuple[str, ...] = ()
         """Why each answer ended."""
         self.usage = _NONE
         self.counted = False
@@ -66,22 +66,12 @@ class Passage:
             self.error = CANCELLED
 
     @property
-    def duration(self) -> float:
-        """Seconds of all of it."""
-        return self.ended - self.began
-
-    @property
     def engine(self) -> float:
         """Seconds from when an engine could begin until its last event; a caller who reads slower
         than the engine writes makes them more."""
         if not self.asked:
             return 0.0
         return max(0.0, (self.answered or self.ended) - self.asked - self.queued)
-
-    @property
-    def gateway(self) -> float:
-        """Seconds that are neither an engine's nor waiting: our own, and the network's."""
-        return max(0.0, self.duration - self.engine - self.queued)
 
 
 class Observer(Protocol):

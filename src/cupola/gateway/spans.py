@@ -95,7 +95,7 @@ def _describe(passage: Passage, operation: str) -> dict[str, str | int | float |
             "cupola.deployment": served.deployment,
         }
     if passage.reasons:
-        found["gen_ai.response.finish_reasons"] = passage.reasons
+        found["gen_ai.response.finish_reasons"] = [*passage.reasons]
     if passage.counted:
         found["gen_ai.usage.input_tokens"] = passage.usage.prompt
     if passage.counted or passage.usage.completion:

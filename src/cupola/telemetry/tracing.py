@@ -1,9 +1,10 @@
 """OpenTelemetry's exporter, imported only where a collector is set.
 
 Spans are handed to a thread of the library's, which sends them in batches. If the collector is
-away they are dropped, and one line says so in the log: no request ever waits for it.
+away they are dropped, and the log says so: no request ever waits for it.
 """
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from cupola.kit.errors import Unavailable
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
 
+_EXPORTER: Final = "opentelemetry.exporter"
 _PATH: Final = "/v1/traces"
 _SERVICE: Final = "cupola"
 _LAST: Final = 3.0
@@ -46,6 +48,7 @@ def open_tracer(endpoint: str, version: str) -> Iterator["Tracer"]:
             "but what sends them is not installed. Install it with: pip install 'cupola[otel]'.",
             private=str(error),
         ) from error
+    logging.getLogger(_EXPORTER).setLevel(logging.ERROR)  # not of each try, only of what is lost
     url = endpoint.rstrip("/") + _PATH if endpoint else None
     provider = TracerProvider(
         resource=Resource.create({"service.name": _SERVICE, "service.version": version}),
