@@ -16,8 +16,8 @@ from prometheus_client import Histogram
 
 from cupola.gateway.address import resolve
 from cupola.gateway.directory import Pool, Served
+from cupola.gateway.journey import Journey
 from cupola.gateway.metrics import RequestMetrics
-from cupola.gateway.passage import Passage
 from cupola.gateway.spans import RequestSpans
 from cupola.ids import DeploymentName, EndpointName, ModelName
 from cupola.kit.clock import SystemClock
@@ -34,12 +34,12 @@ def main() -> None:
     """Measure and print."""
     names = {EndpointName(f"endpoint-{i}") for i in range(_ENDPOINTS)}
     metrics = RequestMetrics(lambda: names)
-    passages = [_make(name) for name in names]
-    for passage in passages:
-        metrics.observe(passage)
+    journeys = [_make(name) for name in names]
+    for journey in journeys:
+        metrics.observe(journey)
     spans = RequestSpans(TracerProvider().get_tracer("bench"), SystemClock())
     library = Histogram("bench_seconds", "What the library's takes.", ["place", "error"])
-    one = passages[0]
+    one = journeys[0]
     _tell("what is noted of a request", _measure(lambda: _make(one.served.endpoint)))  # type: ignore[union-attr]
     _tell("a streamed request counted", _measure(lambda: metrics.observe(one)))
     _tell("one value in a library's", _measure(lambda: library.labels("a", "b").observe(0.2)))
@@ -52,17 +52,17 @@ def main() -> None:
     print(f"its longest piece: {longest * 1e6:.0f} us")
 
 
-def _make(name: EndpointName) -> Passage:
-    passage = Passage("0" * 32, resolve(f"/endpoints/{name}/chat/completions"), {})
-    passage.served = Served(
+def _make(name: EndpointName) -> Journey:
+    journey = Journey("0" * 32, resolve(f"/endpoints/{name}/chat/completions"), {})
+    journey.served = Served(
         name, DeploymentName(name), ModelName("Cupola-Pilot"), "Cupola", "chat-completions", 0,
         PROFILE, 0.7, cast(Pool, FixedPool([])),
     )  # fmt: skip
-    passage.began, passage.asked, passage.first = 1.0, 1.0002, 1.05
-    passage.answered, passage.ended, passage.status = 1.25, 1.2503, 200
-    passage.usage, passage.counted, passage.stream = Usage(20, 40), True, True
-    passage.reasons = ("stop",)
-    return passage
+    journey.began, journey.asked, journey.first = 1.0, 1.0002, 1.05
+    journey.answered, journey.ended, journey.status = 1.25, 1.2503, 200
+    journey.usage, journey.counted, journey.stream = Usage(20, 40), True, True
+    journey.reasons = ("stop",)
+    return journey
 
 
 def _measure(work: Callable[[], object]) -> list[float]:

@@ -14,8 +14,8 @@ from cupola.gateway.app import Gateway
 from cupola.gateway.compatibility import SERVICE, Compatibility
 from cupola.gateway.directory import Caller as Grant
 from cupola.gateway.directory import Directory, Served, Snapshot, serve_alone
+from cupola.gateway.journey import Observer
 from cupola.gateway.limits import Limits
-from cupola.gateway.passage import Observer
 from cupola.http.asgi import EXTENSION
 from cupola.ids import DeploymentName, EndpointName, ModelName
 from cupola.kit.clock import Clock, FakeClock

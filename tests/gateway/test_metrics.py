@@ -10,9 +10,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from cupola.engines.port import Generation
 from cupola.gateway.app import Gateway
+from cupola.gateway.journey import Journey
 from cupola.gateway.metrics import RequestMetrics
 from cupola.gateway.metrics_page import MetricsPage
-from cupola.gateway.passage import Passage
 from cupola.ids import EndpointName
 from cupola.kit.clock import FakeClock, SystemClock
 from cupola.kit.errors import EngineFailed, Forbidden, Unauthenticated
@@ -115,7 +115,7 @@ async def test_streamed_reply_has_its_times():
     assert 4.0 == stand.read("gen_ai_server_request_duration_seconds_sum")
     assert 4.0 == stand.read("cupola_request_engine_seconds_sum")
     assert 0.0 == stand.read("cupola_request_gateway_seconds_sum")
-    assert ("length",) == stand.observer.passages[0].reasons
+    assert ("length",) == stand.observer.journeys[0].reasons
 
 
 async def test_waiting_for_a_replica_is_neither_engine_nor_gateway():
@@ -144,7 +144,7 @@ async def test_several_answers_are_one_request():
     assert 1 == stand.read(DURATION)
     assert 7 == stand.read("gen_ai_client_token_usage_sum", gen_ai_token_type="input")
     assert 6 == stand.read("gen_ai_client_token_usage_sum", gen_ai_token_type="output")
-    assert 3 == len(stand.observer.passages[0].reasons)
+    assert 3 == len(stand.observer.journeys[0].reasons)
 
 
 async def test_refused_request_is_counted_with_its_reason():
@@ -207,9 +207,9 @@ async def test_endpoints_that_are_gone_are_forgotten():
     assert 0 == stand.read(REQUESTS)
     metrics = RequestMetrics(lambda: ())
     for i in range(3000):
-        passage = Passage("x", None, {})
-        passage.served = served(FixedPool([]), f"e{i}")
-        metrics.observe(passage)
+        journey = Journey("x", None, {})
+        journey.served = served(FixedPool([]), f"e{i}")
+        metrics.observe(journey)
     assert len(metrics._series) <= 256
 
 
@@ -217,7 +217,7 @@ async def test_observer_that_fails_harms_nobody(caplog: pytest.LogCaptureFixture
     """The reply is whole, the log has the error, and the next observer is told."""
 
     class Broken:
-        def observe(self, passage: Passage) -> None:
+        def observe(self, journey: Journey) -> None:
             raise ZeroDivisionError
 
     told = MemoryObserver()
@@ -227,7 +227,7 @@ async def test_observer_that_fails_harms_nobody(caplog: pytest.LogCaptureFixture
         response = await caller.call(CHAT, ASKED)
 
     assert 200 == response.status
-    assert [7] == [each.usage.prompt for each in told.passages]
+    assert [7] == [each.usage.prompt for each in told.journeys]
     assert "could not be observed" in caplog.text
 
 
@@ -275,10 +275,10 @@ async def test_page_lets_requests_go_on():
     metrics = RequestMetrics(lambda: names)
     stand = Stand(saying(*HELLO))
     await stand.call(CHAT, ASKED)
-    passage = stand.observer.passages[0]
+    journey = stand.observer.journeys[0]
     for name in names:
-        passage.served = served(FixedPool([]), name)
-        metrics.observe(passage)
+        journey.served = served(FixedPool([]), name)
+        metrics.observe(journey)
     turns = 0
 
     async def count() -> None:
@@ -295,3 +295,18 @@ async def test_page_lets_requests_go_on():
     assert 300 == len(next(each for each in families if each.name == "cupola_requests").samples)
     assert turns > 5
     assert len(response.pieces) > 5
+
+
+async def test_line_before_a_limit_is_waiting_too():
+    """It is over before an engine is asked for, and no part of the gateway's own time."""
+    stand = Stand(saying(*HELLO))
+    await stand.call(CHAT, ASKED)
+    journey = stand.observer.journeys[0]
+    journey.began, journey.held, journey.asked, journey.queued = 100.0, 4.0, 104.5, 2.0
+    journey.answered, journey.ended = 109.5, 110.0
+    metrics = stand.metrics = RequestMetrics(lambda: stand.there)
+    metrics.observe(journey)
+
+    assert 6.0 == stand.read("cupola_request_queue_seconds_sum")
+    assert 3.0 == stand.read("cupola_request_engine_seconds_sum")
+    assert 1.0 == stand.read("cupola_request_gateway_seconds_sum")

@@ -9,9 +9,9 @@ from cupola.app.state import State
 from cupola.db.watch import Watch
 from cupola.deployments.fleet import Fleet
 from cupola.gateway.directory import Directory
+from cupola.gateway.journey import Observer
 from cupola.gateway.metrics import RequestMetrics
 from cupola.gateway.metrics_page import MetricsPage
-from cupola.gateway.passage import Observer
 from cupola.identity.service import Identity
 from cupola.kit.clock import Clock
 from cupola.projects.service import require_observer

@@ -24,8 +24,8 @@ from cupola.deployments.fleet import Fleet
 from cupola.gateway.app import Gateway
 from cupola.gateway.compatibility import Compatibility
 from cupola.gateway.directory import Directory
+from cupola.gateway.journey import Observer
 from cupola.gateway.limits import Limits
-from cupola.gateway.passage import Observer
 from cupola.gateway.publish import Publisher
 from cupola.home import Home, RunningServer
 from cupola.http.server import Application, Server, ServerTls, listen, url_of

@@ -25,11 +25,11 @@ from cupola.gateway.chat import Chat
 from cupola.gateway.compatibility import SERVICE, Compatibility
 from cupola.gateway.directory import Directory, Served, ServedEndpoint
 from cupola.gateway.exchange import Exchange
+from cupola.gateway.journey import CLIENT_GONE, Journey, Observer
 from cupola.gateway.limits import Limits
 from cupola.gateway.models import describe_model, get_model, list_models
 from cupola.gateway.openapi import describe_endpoint
 from cupola.gateway.page import render_page
-from cupola.gateway.passage import CLIENT_GONE, Observer, Passage
 from cupola.gateway.usage import UsageCount, UsageTotals
 from cupola.http.asgi import ClientGone, Receive, Scope, Send
 from cupola.http.page import POLICY
@@ -76,30 +76,29 @@ class Gateway:
             await _decline(scope, send)
             return
         exchange = Exchange(scope, receive, send, self._compatibility)
-        exchange.passage.began = self._clock.monotonic()
+        exchange.journey.began = self._clock.monotonic()
         try:
             await self._serve(exchange)
         except ClientGone:
-            exchange.passage.error = CLIENT_GONE
+            exchange.journey.error = CLIENT_GONE
             _log.debug("%s: the caller hung up.", exchange.id)
         except CupolaError as error:
-            exchange.passage.error = error.kind.value
             if error.private:
                 _log.warning("%s: %s", exchange.id, error.private)
             await exchange.refuse(error)
         except Exception:  # noqa: BLE001 (the HTTP edge: logged with its trace, told as a 500)
-            exchange.passage.error = Kind.INTERNAL.value
+            exchange.journey.error = Kind.INTERNAL.value
             await _fail(exchange)
         finally:
-            self._report(exchange.passage)
+            self._report(exchange.journey)
 
-    def _report(self, passage: Passage) -> None:
-        passage.end(self._clock.monotonic())
+    def _report(self, journey: Journey) -> None:
+        journey.end(self._clock.monotonic())
         for observer in self._observers:
             try:
-                observer.observe(passage)
+                observer.observe(journey)
             except Exception:  # noqa: BLE001 (whoever observes must not harm what is observed)
-                _log.exception("%s could not be observed.", passage.id)
+                _log.exception("%s could not be observed.", journey.id)
 
     def statistics(self) -> UsageTotals:
         """What was used since the process started."""

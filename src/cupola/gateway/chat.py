@@ -12,8 +12,8 @@ from cupola.gateway.delivery import Delivery, StreamDelivery, WholeDelivery
 from cupola.gateway.dialects import Request
 from cupola.gateway.directory import Directory, Served
 from cupola.gateway.exchange import Exchange
+from cupola.gateway.journey import Journey
 from cupola.gateway.limits import Limits
-from cupola.gateway.passage import Passage
 from cupola.gateway.plan import Plan, plan_chat, plan_conversation, plan_text
 from cupola.gateway.prepare import Layouts
 from cupola.gateway.relay import ClientGone, Input, Relay, Settle, State
@@ -57,22 +57,23 @@ class Chat:
         plan = self._plan(request, served)
         relay = Relay(stream=request.stream, answers=plan.answers, per_prompt=plan.per_prompt)
         delivery = self._deliver(exchange, request, served, plan)
-        passage = exchange.passage
-        passage.stream, passage.asked = request.stream, self._clock.monotonic()
-        completion = _Completion(relay, delivery, passage)
+        journey = exchange.journey
+        journey.stream = request.stream
+        completion = _Completion(relay, delivery, journey)
         try:
             async with Hangup(exchange.connection):
-                first, events = await self._begin(plan, served, passage)
-                passage.first = self._clock.monotonic()
+                journey.asked = self._clock.monotonic()
+                first, events = await self._begin(plan, served, journey)
+                journey.first = self._clock.monotonic()
                 try:
                     await completion.follow(first, events)
                 finally:
-                    passage.answered = self._clock.monotonic()
+                    journey.answered = self._clock.monotonic()
                     await events.aclose()
             await delivery.close()
         finally:
             settled = completion.settle()
-            passage.usage, passage.counted = settled.usage, settled.counted
+            journey.usage, journey.counted = settled.usage, settled.counted
             self._usage.record(settled, served, exchange.id)
 
     async def _read(self, exchange: Exchange, address: Address) -> tuple[Request, Served]:
@@ -114,24 +115,24 @@ class Chat:
         return WholeDelivery(exchange, lambda reply: shape.whole(head, reply, style), fold)
 
     async def _begin(
-        self, plan: Plan, served: Served, passage: Passage
+        self, plan: Plan, served: Served, journey: Journey
     ) -> tuple[Event, AsyncGenerator[Event, None]]:
         """The first event, and the generator of the rest."""
         if len(plan.generations) == 1 and not plan.echoes[0]:
             return await begin(
-                served.pool, plan.generations[0], self._clock, self._limits, passage.wait
+                served.pool, plan.generations[0], self._clock, self._limits, journey.wait
             )
-        events = answer_several(served.pool, plan, self._clock, self._limits, passage.wait)
+        events = answer_several(served.pool, plan, self._clock, self._limits, journey.wait)
         return await anext(events), events
 
 
 class _Completion:
     """One relay at work."""
 
-    def __init__(self, relay: Relay, delivery: Delivery, passage: Passage) -> None:
+    def __init__(self, relay: Relay, delivery: Delivery, journey: Journey) -> None:
         self._relay = relay
         self._delivery = delivery
-        self._passage = passage
+        self._journey = journey
         self._settled = _NOTHING
 
     def settle(self) -> Settle:
@@ -142,9 +143,9 @@ class _Completion:
     def step(self, event: Input) -> None:
         """Do what the relay says about `event`."""
         if type(event) is Finish:
-            self._passage.reasons += (event.reason,)
+            self._journey.reasons += (event.reason,)
         elif type(event) is Failed:
-            self._passage.error = event.error.kind.value
+            self._journey.error = event.error.kind.value
         for output in self._relay.receive(event):
             if isinstance(output, Settle):
                 self._settled = output

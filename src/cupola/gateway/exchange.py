@@ -4,7 +4,7 @@ from cupola.gateway.address import Address, resolve
 from cupola.gateway.compatibility import FAILED_DEPENDENCY, OF_MODELS, SERVICE, Compatibility
 from cupola.gateway.dialects import Dialect, dialect_of
 from cupola.gateway.directory import Served, ServedEndpoint
-from cupola.gateway.passage import Passage
+from cupola.gateway.journey import Journey
 from cupola.http.asgi import (
     EXTENSION,
     Connection,
@@ -59,7 +59,7 @@ class Exchange:
         compatibility.amend(self.headers)
         self.address: Address | None = resolve(self.path, compatibility.find_endpoint(self.headers))
         self.dialect: Dialect = dialect_of(self.address, self.path)
-        self.passage = Passage(self.id, self.address, self.headers)
+        self.journey = Journey(self.id, self.address, self.headers)
         self._served_by: tuple[Header, ...] = ()
 
     def choose(self, endpoint: ServedEndpoint) -> Served:
@@ -94,7 +94,7 @@ class Exchange:
         return endpoint.get(named) if named else None
 
     def _tell(self, served: Served) -> None:
-        self.passage.served = served
+        self.journey.served = served
         self._served_by = ((b"x-ms-deployment-name", served.deployment.encode()),)
 
     def _find_deployment(self, endpoint: ServedEndpoint) -> str:
@@ -121,7 +121,7 @@ class Exchange:
     ) -> None:
         """Send a whole response."""
         self.started = True
-        self.passage.status = status
+        self.journey.status = status
         await send_whole(
             self.send, status, ((b"content-type", kind), *self._identity(), *headers), body
         )
@@ -129,11 +129,12 @@ class Exchange:
     async def start_stream(self, kind: bytes = b"text/event-stream") -> None:
         """Send the head of a body that follows in pieces: of an event stream, or of `kind`."""
         self.started = True
-        self.passage.status = 200
+        self.journey.status = 200
         await start_stream(self.send, ((b"content-type", kind), *_STREAM, *self._identity()))
 
     async def refuse(self, error: CupolaError, headers: tuple[Header, ...] = ()) -> None:
         """Send `error`, in the dialect of the route."""
+        self.journey.error = error.kind.value
         refusal = self.dialect.refuse(error)
         headers += ((b"x-ms-error-code", refusal.code.encode()),)
         if error.kind is Kind.UNAUTHENTICATED or isinstance(error, InsufficientScope):

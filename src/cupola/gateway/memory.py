@@ -1,13 +1,13 @@
 """An observer that keeps what it was told."""
 
-from cupola.gateway.passage import Passage
+from cupola.gateway.journey import Journey
 
 
 class MemoryObserver:
     """`Observer`."""
 
     def __init__(self) -> None:
-        self.passages: list[Passage] = []
+        self.journeys: list[Journey] = []
 
-    def observe(self, passage: Passage) -> None:
-        self.passages.append(passage)
+    def observe(self, journey: Journey) -> None:
+        self.journeys.append(journey)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from typing import Final, TypeAlias
 
 from cupola.gateway.address import Address, Resource, Tongue
-from cupola.gateway.passage import Passage
+from cupola.gateway.journey import Journey
 from cupola.ids import EndpointName
 from cupola.telemetry.metrics import Family, Histogram, Kind, Reading, Sample
 
@@ -118,14 +118,14 @@ class RequestMetrics:
         self._series: dict[_Key, _Series] = {}
         self._sweep_at = _SWEEP
 
-    def observe(self, passage: Passage) -> None:
+    def observe(self, journey: Journey) -> None:
         """Count one request."""
-        served, address = passage.served, passage.address
+        served, address = journey.served, journey.address
         place = (served.endpoint, served.deployment, served.model) if served else _NOWHERE
         # Members of an enumeration are there for ever; their own hash is a call of Python code.
         what = (id(address.resource), id(address.tongue)) if address else (0, 0)
-        series = self._series.get((*place, *what)) or self._add(passage, place, what)
-        series.count(passage)
+        series = self._series.get((*place, *what)) or self._add(journey, place, what)
+        series.count(journey)
 
     def read(self) -> Iterator[Reading]:
         """All that was counted of endpoints that are there."""
@@ -139,11 +139,11 @@ class RequestMetrics:
         yield TOKENS, (sample for each in answers for sample in each.list_tokens())
 
     def _add(
-        self, passage: Passage, place: tuple[str, str, str], what: tuple[int, int]
+        self, journey: Journey, place: tuple[str, str, str], what: tuple[int, int]
     ) -> "_Series":
         if len(self._series) >= self._sweep_at:
             self._sweep()
-        made = self._series[(*place, *what)] = _Series(passage.address, place)
+        made = self._series[(*place, *what)] = _Series(journey.address, place)
         return made
 
     def _sweep(self) -> None:
@@ -173,35 +173,35 @@ class _Series:
         self.times = [Histogram(family.bounds) for family in _TIMES] if self.is_answer else []
         self.tokens = [Histogram(_TOKENS) for _ in _HALVES] if self.is_answer else []
 
-    def count(self, passage: Passage) -> None:
+    def count(self, journey: Journey) -> None:
         """One request more."""
-        outcome = (passage.status, passage.error)
+        outcome = (journey.status, journey.error)
         self.requests[outcome] = self.requests.get(outcome, 0) + 1
         if not self.is_answer:
             return
-        duration = self.durations.get(passage.error)
+        duration = self.durations.get(journey.error)
         if duration is None:
-            duration = self.durations[passage.error] = Histogram(_SECONDS)
-        duration.observe(passage.ended - passage.began)
-        if passage.asked:
-            self._count_answer(passage)
+            duration = self.durations[journey.error] = Histogram(_SECONDS)
+        duration.observe(journey.ended - journey.began)
+        if journey.asked:
+            self._count_answer(journey)
 
-    def _count_answer(self, passage: Passage) -> None:
+    def _count_answer(self, journey: Journey) -> None:
         """What is known of one that came as far as an engine, or to waiting for one."""
         to_first, per_token, queue, engine, gateway = self.times
-        spent = passage.engine
-        queue.observe(passage.queued)
+        spent, waited = journey.engine, journey.queued + journey.held
+        queue.observe(waited)
         engine.observe(spent)
-        gateway.observe(max(0.0, passage.ended - passage.began - spent - passage.queued))
-        usage = passage.usage
-        if passage.counted:
+        gateway.observe(max(0.0, journey.ended - journey.began - spent - waited))
+        usage = journey.usage
+        if journey.counted:
             self.tokens[0].observe(usage.prompt)
-        if passage.counted or usage.completion:
+        if journey.counted or usage.completion:
             self.tokens[1].observe(usage.completion)
-        if passage.stream and passage.first and not passage.error:
-            to_first.observe(passage.first - passage.began)
+        if journey.stream and journey.first and not journey.error:
+            to_first.observe(journey.first - journey.began)
             if usage.completion > 1:
-                per_token.observe((passage.answered - passage.first) / (usage.completion - 1))
+                per_token.observe((journey.answered - journey.first) / (usage.completion - 1))
 
     def list_requests(self) -> Iterator[Sample]:
         """Of `REQUESTS`."""

@@ -13,8 +13,8 @@ from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer, set_span_i
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from cupola.gateway.address import Resource
+from cupola.gateway.journey import Journey
 from cupola.gateway.metrics import CHAT, OPERATIONS
-from cupola.gateway.passage import Passage
 from cupola.kit.clock import Clock
 
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
@@ -31,77 +31,77 @@ class RequestSpans:
         self._tracer = tracer
         self._clock = clock
 
-    def observe(self, passage: Passage) -> None:
+    def observe(self, journey: Journey) -> None:
         """Hand over the spans of a request for a completion; others are of no interest."""
-        address = passage.address
+        address = journey.address
         if address is None or address.resource is not Resource.COMPLETION:
             return
         operation = OPERATIONS.get(address.tongue, CHAT)
         epoch = self._clock.now() - self._clock.monotonic()
-        model = f" {passage.served.model}" if passage.served else ""
+        model = f" {journey.served.model}" if journey.served else ""
         span = self._tracer.start_span(
             f"{operation}{model}",
-            context=_read_parent(passage.headers),
+            context=_read_parent(journey.headers),
             kind=SpanKind.SERVER,
-            attributes=_describe(passage, operation),
-            start_time=_stamp(epoch, passage.began),
+            attributes=_describe(journey, operation),
+            start_time=_stamp(epoch, journey.began),
         )
         if span.is_recording():
-            if passage.error and (passage.status >= _FIRST_FAULT or passage.status in (0, 200)):
-                span.set_status(Status(StatusCode.ERROR, passage.error))
-            self._add_engine(passage, operation, set_span_in_context(span), epoch)
-        span.end(_stamp(epoch, passage.ended))
+            if journey.error and (journey.status >= _FIRST_FAULT or journey.status in (0, 200)):
+                span.set_status(Status(StatusCode.ERROR, journey.error))
+            self._add_engine(journey, operation, set_span_in_context(span), epoch)
+        span.end(_stamp(epoch, journey.ended))
 
-    def _add_engine(self, passage: Passage, operation: str, within: Context, epoch: float) -> None:
-        if not passage.first or passage.served is None:
+    def _add_engine(self, journey: Journey, operation: str, within: Context, epoch: float) -> None:
+        if not journey.first or journey.served is None:
             return
         engine = self._tracer.start_span(
-            f"engine {passage.served.profile.engine}".strip(),
+            f"engine {journey.served.profile.engine}".strip(),
             context=within,
             kind=SpanKind.CLIENT,
             attributes={
                 "gen_ai.operation.name": operation,
                 "gen_ai.provider.name": "cupola",
-                "gen_ai.request.model": passage.served.model,
-                "cupola.deployment": passage.served.deployment,
+                "gen_ai.request.model": journey.served.model,
+                "cupola.deployment": journey.served.deployment,
             },
-            start_time=_stamp(epoch, passage.asked + passage.queued),
+            start_time=_stamp(epoch, journey.asked + journey.queued),
         )
-        if passage.stream and passage.reasons:
-            engine.add_event("first token", timestamp=_stamp(epoch, passage.first))
-        engine.end(_stamp(epoch, passage.answered or passage.ended))
+        if journey.stream and journey.reasons:
+            engine.add_event("first token", timestamp=_stamp(epoch, journey.first))
+        engine.end(_stamp(epoch, journey.answered or journey.ended))
 
 
-def _describe(passage: Passage, operation: str) -> dict[str, str | int | float | bool | list[str]]:
+def _describe(journey: Journey, operation: str) -> dict[str, str | int | float | bool | list[str]]:
     """What is known; what is not is left out."""
     found: dict[str, str | int | float | bool | list[str]] = {
         "gen_ai.operation.name": operation,
         "gen_ai.provider.name": "cupola",
-        "gen_ai.response.id": passage.id,
-        "gen_ai.request.stream": passage.stream,
+        "gen_ai.response.id": journey.id,
+        "gen_ai.request.stream": journey.stream,
         "http.request.method": "POST",
-        "cupola.queue.duration": passage.queued,
+        "cupola.queue.duration": journey.queued + journey.held,
     }
-    if passage.status:
-        found["http.response.status_code"] = passage.status
-    if passage.error:
-        found["error.type"] = passage.error
-    if passage.served is not None:
-        served = passage.served
+    if journey.status:
+        found["http.response.status_code"] = journey.status
+    if journey.error:
+        found["error.type"] = journey.error
+    if journey.served is not None:
+        served = journey.served
         found |= {
             "gen_ai.request.model": served.model,
             "gen_ai.response.model": served.model,
             "cupola.endpoint": served.endpoint,
             "cupola.deployment": served.deployment,
         }
-    if passage.reasons:
-        found["gen_ai.response.finish_reasons"] = [*passage.reasons]
-    if passage.counted:
-        found["gen_ai.usage.input_tokens"] = passage.usage.prompt
-    if passage.counted or passage.usage.completion:
-        found["gen_ai.usage.output_tokens"] = passage.usage.completion
-    if passage.stream and passage.first and not passage.error:
-        found["cupola.time_to_first_token"] = passage.first - passage.began
+    if journey.reasons:
+        found["gen_ai.response.finish_reasons"] = [*journey.reasons]
+    if journey.counted:
+        found["gen_ai.usage.input_tokens"] = journey.usage.prompt
+    if journey.counted or journey.usage.completion:
+        found["gen_ai.usage.output_tokens"] = journey.usage.completion
+    if journey.stream and journey.first and not journey.error:
+        found["cupola.time_to_first_token"] = journey.first - journey.began
     return found
 
 

@@ -19,12 +19,12 @@ CANCELLED: Final = "cancelled"
 _NONE: Final = Usage(0, 0)
 
 
-class Passage:
+class Journey:
     """Times are those of the clock's `monotonic`; 0.0: it did not come so far."""
 
     __slots__ = (
         "address", "answered", "asked", "began", "counted", "ended", "error", "first", "headers",
-        "id", "queued", "reasons", "served", "status", "stream", "usage",
+        "held", "id", "queued", "reasons", "served", "status", "stream", "usage",
     )  # fmt: skip
 
     def __init__(self, id: str, address: Address | None, headers: Mapping[bytes, bytes]) -> None:
@@ -41,7 +41,9 @@ class Passage:
         self.ended = 0.0
         """The reply's last byte was written, or whatever ended it."""
         self.queued = 0.0
-        """Seconds in which no replica was ready, or a limit's line was waited in."""
+        """Seconds after `asked` in which no replica was ready."""
+        self.held = 0.0
+        """Seconds before `asked` in a limit's line."""
         self.served: Served | None = None
         """Who was to answer; None: it was refused before that was settled."""
         self.stream = False
@@ -77,6 +79,6 @@ class Passage:
 class Observer(Protocol):
     """Told of each request once, at its end."""
 
-    def observe(self, passage: Passage) -> None:
+    def observe(self, journey: Journey) -> None:
         """Must not wait for anything: the event loop is in it."""
         ...
