@@ -7,7 +7,7 @@ reverse, and a start that fails half-way leaves nothing behind.
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from cupola.app.fleet import open_fleet
 from cupola.app.greeting import Greeting, Listeners
 from cupola.app.management import Front, Late
 from cupola.app.metering import Metering, open_metering
+from cupola.app.metrics import count_requests, observe_metering, open_metrics, trace_requests
 from cupola.app.people import open_identity
 from cupola.app.plane import make_publisher, make_verifier
 from cupola.app.state import FIRST_ENDPOINT, FIRST_MODEL, Signal, State, open_state
@@ -24,6 +25,7 @@ from cupola.deployments.fleet import Fleet
 from cupola.gateway.app import Gateway
 from cupola.gateway.compatibility import Compatibility
 from cupola.gateway.directory import Directory
+from cupola.gateway.journey import Observer
 from cupola.gateway.limits import Limits
 from cupola.gateway.meter import Metered
 from cupola.gateway.publish import Publisher
@@ -79,11 +81,16 @@ async def serve(
         publisher = make_publisher(directory, state, fleet, policy, metering)
         on_change.listeners.append(publisher.republish)
         watch = _watch(state, fleet, publisher)
+        requests = count_requests(directory)
+        spans = stack.enter_context(trace_requests(settings, clock))
         await fleet.prepare()
         await watch.tell()
         front = Front(
-            _open_gateway(settings, state, directory, policy, metering, clock),
+            _open_gateway(settings, state, directory, policy, metering, clock, (requests, *spans)),
             _open_management(settings, state, fleet, identity, metering, clock, note.url),
+            open_metrics(
+                requests, state, fleet, watch, identity, clock, observe_metering(metering)
+            ),
         )
         server = Server(front, socket, tls)
         await stack.enter_async_context(_running(server, stopping))
@@ -122,6 +129,7 @@ def _open_gateway(
     policy: Policy,
     metering: Metering,
     clock: Clock,
+    observers: Sequence[Observer],
 ) -> Application:
     compatibility = Compatibility(
         endpoint_domain=settings.endpoint_domain,
@@ -137,6 +145,7 @@ def _open_gateway(
         compatibility,
         make_verifier(policy, clock),
         Metered(metering.ledger, metering.limiter, metering.watch, metering.prices, clock),
+        observers,
     )
 
 

@@ -200,6 +200,10 @@ class Fleet:
         """The same object each time, for as long as the deployment is there."""
         return self._pool(Address(endpoint, deployment))
 
+    def list_pools(self) -> Sequence[tuple[Address, DeploymentPool]]:
+        """What stands behind every deployment, for whoever measures."""
+        return [(each.address, self._pool(each.address)) for each in self._wanted.placed]
+
     def describe(self, endpoint: EndpointName) -> Sequence[DeploymentStatus]:
         """What is, deployment by deployment, those included that are gone and still end; none of
         an endpoint that the fleet does not know."""

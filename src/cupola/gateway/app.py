@@ -25,6 +25,7 @@ from cupola.gateway.chat import Chat
 from cupola.gateway.compatibility import SERVICE, Compatibility
 from cupola.gateway.directory import Directory, Served, ServedEndpoint
 from cupola.gateway.exchange import Exchange
+from cupola.gateway.journey import CLIENT_GONE, Journey, Observer
 from cupola.gateway.limits import Limits
 from cupola.gateway.meter import Meter, RefusedByLimit, Unmetered
 from cupola.gateway.models import describe_model, get_model, list_models
@@ -35,7 +36,7 @@ from cupola.http.asgi import ClientGone, Receive, Scope, Send
 from cupola.http.page import POLICY
 from cupola.ids import EndpointName
 from cupola.kit.clock import Clock
-from cupola.kit.errors import CupolaError, NotFound, WrongMethod
+from cupola.kit.errors import CupolaError, Kind, NotFound, WrongMethod
 
 _TEXT = b"text/plain; charset=utf-8"
 _HTML = b"text/html; charset=utf-8"
@@ -51,6 +52,7 @@ class Gateway:
         digest: Key -> what the directory knows it by.
         verifier: Of tokens; None: no issuer is accepted.
         meter: Admits requests and keeps account of them; None: all are admitted, none is kept.
+        observers: Told of each request at its end; their errors are logged and concern nobody.
     """
 
     def __init__(
@@ -62,9 +64,12 @@ class Gateway:
         compatibility: Compatibility = SERVICE,
         verifier: Verifier | None = None,
         meter: Meter | None = None,
+        observers: Sequence[Observer] = (),
     ) -> None:
         self._directory = directory
         self._authenticator = Authenticator(digest, clock, verifier)
+        self._clock = clock
+        self._observers = observers
         self._compatibility = compatibility
         self._usage = UsageCount()
         self._chat = Chat(
@@ -81,9 +86,11 @@ class Gateway:
             await _decline(scope, send)
             return
         exchange = Exchange(scope, receive, send, self._compatibility)
+        exchange.journey.began = self._clock.monotonic()
         try:
             await self._serve(exchange)
         except ClientGone:
+            exchange.journey.error = CLIENT_GONE
             _log.debug("%s: the caller hung up.", exchange.id)
         except RefusedByLimit as refused:
             await exchange.refuse(refused.error, headers=refused.headers)
@@ -92,7 +99,18 @@ class Gateway:
                 _log.warning("%s: %s", exchange.id, error.private)
             await exchange.refuse(error)
         except Exception:  # noqa: BLE001 (the HTTP edge: logged with its trace, told as a 500)
+            exchange.journey.error = Kind.INTERNAL.value
             await _fail(exchange)
+        finally:
+            self._report(exchange.journey)
+
+    def _report(self, journey: Journey) -> None:
+        journey.end(self._clock.monotonic())
+        for observer in self._observers:
+            try:
+                observer.observe(journey)
+            except Exception:  # noqa: BLE001 (whoever observes must not harm what is observed)
+                _log.exception("%s could not be observed.", journey.id)
 
     def statistics(self) -> UsageTotals:
         """What was used since the process started."""

@@ -12,6 +12,7 @@ from cupola.gateway.delivery import Delivery, StreamDelivery, WholeDelivery
 from cupola.gateway.dialects import Request
 from cupola.gateway.directory import Caller, Directory, Served, ServedEndpoint
 from cupola.gateway.exchange import Exchange
+from cupola.gateway.journey import Journey
 from cupola.gateway.limits import Limits
 from cupola.gateway.meter import FAILED, GONE, Meter, Order, Passage
 from cupola.gateway.plan import (
@@ -80,17 +81,24 @@ class Chat:
         )
         relay = Relay(stream=request.stream, answers=plan.answers, per_prompt=plan.per_prompt)
         delivery = self._deliver(exchange, request, served, plan)
-        completion = _Completion(relay, delivery, self._clock)
+        journey = exchange.journey
+        journey.stream = request.stream
+        completion = _Completion(relay, delivery, self._clock, journey)
         passage: Passage | None = None
         try:
             async with Hangup(exchange.connection):
+                arrived = self._clock.monotonic()
                 passage = await self._meter.admit(order)
                 exchange.carried = passage.headers
                 completion.begin(passage)
-                first, events = await self._begin(plan, served)
+                journey.asked = self._clock.monotonic()
+                journey.held = journey.asked - arrived
+                first, events = await self._begin(plan, served, journey)
+                journey.first = self._clock.monotonic()
                 try:
                     await completion.follow(first, events)
                 finally:
+                    journey.answered = self._clock.monotonic()
                     await events.aclose()
             bill = await passage.settle(completion.end(completion.find_status(exchange)))
             if _REPORT in exchange.headers:
@@ -103,7 +111,9 @@ class Chat:
             completion.note(FAILED, exchange.find_status(error))
             raise
         finally:
-            self._usage.record(completion.settle(), served, exchange.id)
+            settled = completion.settle()
+            journey.usage, journey.counted = settled.usage, settled.counted
+            self._usage.record(settled, served, exchange.id)
             if passage is not None:
                 status = 200 if exchange.started else 0
                 await passage.release(completion.end(completion.status or status))
@@ -148,21 +158,26 @@ class Chat:
         fold = Fold(plan.per_prompt, plan.choices, tells_logprobs=told)
         return WholeDelivery(exchange, lambda reply: shape.whole(head, reply, style), fold)
 
-    async def _begin(self, plan: Plan, served: Served) -> tuple[Event, AsyncGenerator[Event, None]]:
+    async def _begin(
+        self, plan: Plan, served: Served, journey: Journey
+    ) -> tuple[Event, AsyncGenerator[Event, None]]:
         """The first event, and the generator of the rest."""
         if len(plan.generations) == 1 and not plan.echoes[0]:
-            return await begin(served.pool, plan.generations[0], self._clock, self._limits)
-        events = answer_several(served.pool, plan, self._clock, self._limits)
+            return await begin(
+                served.pool, plan.generations[0], self._clock, self._limits, journey.wait
+            )
+        events = answer_several(served.pool, plan, self._clock, self._limits, journey.wait)
         return await anext(events), events
 
 
 class _Completion:
     """One relay at work."""
 
-    def __init__(self, relay: Relay, delivery: Delivery, clock: Clock) -> None:
+    def __init__(self, relay: Relay, delivery: Delivery, clock: Clock, journey: Journey) -> None:
         self._relay = relay
         self._delivery = delivery
         self._clock = clock
+        self._journey = journey
         self._settled = _NOTHING
         self._passage: Passage | None = None
         self._began = 0.0
@@ -207,6 +222,10 @@ class _Completion:
 
     def step(self, event: Input) -> None:
         """Do what the relay says about `event`."""
+        if type(event) is Finish:
+            self._journey.reasons += (event.reason,)
+        elif type(event) is Failed:
+            self._journey.error = event.error.kind.value
         for output in self._relay.receive(event):
             if isinstance(output, Settle):
                 self._settled = output

@@ -4,6 +4,7 @@ from cupola.gateway.address import Address, resolve
 from cupola.gateway.compatibility import FAILED_DEPENDENCY, OF_MODELS, SERVICE, Compatibility
 from cupola.gateway.dialects import Dialect, dialect_of
 from cupola.gateway.directory import Served, ServedEndpoint
+from cupola.gateway.journey import Journey
 from cupola.http.asgi import (
     EXTENSION,
     Connection,
@@ -24,7 +25,6 @@ DEPLOYMENT = "azureml-model-deployment"
 _DEPLOYMENT = DEPLOYMENT.encode()
 _LONGEST_ECHO = 128
 _STREAM = (
-    (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 )
@@ -61,6 +61,7 @@ class Exchange:
         compatibility.amend(self.headers)
         self.address: Address | None = resolve(self.path, compatibility.find_endpoint(self.headers))
         self.dialect: Dialect = dialect_of(self.address, self.path)
+        self.journey = Journey(self.id, self.address, self.headers)
         self._served_by: tuple[Header, ...] = ()
         self.carried: tuple[Header, ...] = ()
         """What else the reply's head says, of limits and of what it cost."""
@@ -97,6 +98,7 @@ class Exchange:
         return endpoint.get(named) if named else None
 
     def _tell(self, served: Served) -> None:
+        self.journey.served = served
         self._served_by = ((b"x-ms-deployment-name", served.deployment.encode()),)
 
     def _find_deployment(self, endpoint: ServedEndpoint) -> str:
@@ -123,17 +125,20 @@ class Exchange:
     ) -> None:
         """Send a whole response."""
         self.started = True
+        self.journey.status = status
         await send_whole(
             self.send, status, ((b"content-type", kind), *self._identity(), *headers), body
         )
 
-    async def start_stream(self) -> None:
-        """Send the head of an event stream."""
+    async def start_stream(self, kind: bytes = b"text/event-stream") -> None:
+        """Send the head of a body that follows in pieces: of an event stream, or of `kind`."""
         self.started = True
-        await start_stream(self.send, (*_STREAM, *self._identity()))
+        self.journey.status = 200
+        await start_stream(self.send, ((b"content-type", kind), *_STREAM, *self._identity()))
 
     async def refuse(self, error: CupolaError, headers: tuple[Header, ...] = ()) -> None:
         """Send `error`, in the dialect of the route."""
+        self.journey.error = error.kind.value
         refusal = self.dialect.refuse(error)
         headers += ((b"x-ms-error-code", refusal.code.encode()),)
         if error.kind is Kind.UNAUTHENTICATED or isinstance(error, InsufficientScope):
