@@ -194,7 +194,7 @@ def test_no_more_than_the_limit_of_requests_gets_through(server: Running):
 
 def test_no_more_tokens_than_the_limit_get_through(server: Running):
     """Of a key that has used none yet: what is reserved never exceeds the limit."""
-    most = 600
+    most = 300
     second = Scope("key", "pilot/secondary")
     set_limits(server.home, second, Limits(tokens_per_minute=most))
     time.sleep(1)
@@ -206,7 +206,7 @@ def test_no_more_tokens_than_the_limit_get_through(server: Running):
     refused = [one for one in said if one.status == 429]
     assert refused
     assert most / 2 < used <= most
-    assert "This key is limited to 600 tokens per minute" in refused[0].body["error"]["message"]
+    assert "This key is limited to 300 tokens per minute" in refused[0].body["error"]["message"]
     left = [int(one.headers["x-ratelimit-remaining-tokens"]) for one in said]
     assert min(left) >= 0
     records = read_records(server.home)
