@@ -30,7 +30,7 @@ class Right(StrEnum):
     GOVERN = "govern"
     """Choose members, set limits and budgets, see the audit log of the project, delete it."""
     ADMINISTER = "administer"
-    """Whatever concerns the platform as a whole: projects, users, quotas, instance types, prices."""
+    """Whatever concerns the platform as a whole: projects, users, quotas, types, prices."""
 
 
 class Role(StrEnum):
