@@ -1,35 +1,48 @@
 """Cupola's gateway as it is, with the mock engine in the place of llama.cpp.
 
-    python -m bench.gateway WEIGHTS ENGINE_SOCKET KEY [ENDPOINTS]
+    python -m bench.gateway WEIGHTS ENGINE_SOCKET KEY [ENDPOINTS [metered]]
 
-KEY is for one of so many endpoints (1), each with two keys, in projects of ten that have a key
-each. Prints its port when it listens. Everything is the product's own (server, authentication,
-decoding, checks, template, engine adapter, encoding) but the engine process, which is only
-attached to.
+With `metered` every request meets limits that it passes, and is in a SQLite ledger with full sync
+before its reply ends. KEY is for one of so many endpoints (1), each with two keys, in projects of
+ten that have a key each. Prints its port when it listens. Everything is the product's own (server,
+authentication, decoding, checks, template, engine adapter, encoding) but the engine process, which
+is only attached to.
 """
 
 import asyncio
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import uvloop
 
 from cupola.app.greeting import tune_collector
+from cupola.db.migration import ensure_ledger
 from cupola.engines.llamacpp.replica import LlamaCppReplica
 from cupola.engines.port import Replica
 from cupola.gateway.app import Gateway
-from cupola.gateway.directory import Caller, Directory, Served, Snapshot, serve_alone
+from cupola.gateway.directory import Caller, Directory, Served, Snapshot, Terms, serve_alone
+from cupola.gateway.meter import Meter, Metered
 from cupola.http.client import Client, Unix
 from cupola.http.server import Server, listen
 from cupola.ids import DeploymentName, EndpointName, ModelName
 from cupola.keys.model import digest
 from cupola.kit.clock import SystemClock
+from cupola.metering.memory import MemoryBudgets, MemoryNotices, MemoryPrices, MemoryRecords
+from cupola.metering.service import Prices
+from cupola.metering.sqlite import SqliteRecords
+from cupola.metering.watch import BudgetWatch
+from cupola.metering.writer import Ledger
+from cupola.quotas.memory import MemoryCounters
+from cupola.quotas.model import Bound, Limits, Scope
+from cupola.quotas.service import Limiter
 
 _SECRET = b"bench" * 8
 _NAME = EndpointName("bench")
+_LIMITS = Limits(requests_per_minute=10**9, tokens_per_minute=10**12)
 
 
 @dataclass
@@ -61,7 +74,22 @@ class OneReplica:
         return ""
 
 
-async def serve(weights: Path, engine: str, key: str, endpoints: int) -> None:
+@asynccontextmanager
+async def metering(folder: Path) -> AsyncIterator[Meter]:
+    """The product's own, on a ledger that is new."""
+    clock = SystemClock()
+    ensure_ledger(folder / "ledger.db")
+    watch = BudgetWatch(MemoryBudgets(), MemoryNotices(), MemoryRecords(), clock)
+    ledger = Ledger(SqliteRecords(folder / "ledger.db"), folder, clock, on_durable=watch.add)
+    await ledger.start()
+    try:
+        limiter = Limiter(MemoryCounters(clock), clock)
+        yield Metered(ledger, limiter, watch, Prices(MemoryPrices(), clock), clock)
+    finally:
+        await ledger.close()
+
+
+async def serve(weights: Path, engine: str, key: str, endpoints: int, *, metered: bool) -> None:
     """Answer until killed."""
     with tempfile.TemporaryDirectory() as folder:
         replica = LlamaCppReplica(
@@ -74,9 +102,11 @@ async def serve(weights: Path, engine: str, key: str, endpoints: int) -> None:
         )
         replica._process = AttachedProcess(Client(Unix(engine), max_idle=96))  # type: ignore[assignment]
         await replica.start()
-        with listen("127.0.0.1", 0) as socket:
+        async with AsyncExitStack() as stack:
+            socket = stack.enter_context(listen("127.0.0.1", 0))
             directory = _directory(replica, key, endpoints)
-            gateway = Gateway(directory, lambda k: digest(_SECRET, k), SystemClock())
+            meter = await stack.enter_async_context(metering(Path(folder))) if metered else None
+            gateway = Gateway(directory, lambda k: digest(_SECRET, k), SystemClock(), meter=meter)
             socket.listen()  # so that callers queue until the server takes them
             print(socket.getsockname()[1], flush=True)
             tune_collector()
@@ -100,9 +130,10 @@ def _directory(replica: LlamaCppReplica, key: str, endpoints: int) -> Directory:
     for i in range(0, endpoints, 10):
         callers[digest(_SECRET, f"project {i}")] = _reach(*names[i : i + 10])
     callers[digest(_SECRET, key)] = _reach(_NAME)
-    return Directory(
-        Snapshot({name: serve_alone(replace(served, endpoint=name)) for name in names}, callers)
-    )
+    serving = {name: serve_alone(replace(served, endpoint=name)) for name in names}
+    for name, each in serving.items():
+        each.terms = Terms("bench", "serverless", (Bound(Scope("endpoint", name), _LIMITS),))
+    return Directory(Snapshot(serving, callers))
 
 
 def _reach(*names: EndpointName) -> Caller:
@@ -112,4 +143,6 @@ def _reach(*names: EndpointName) -> Caller:
 if __name__ == "__main__":
     uvloop.install()
     count = int(sys.argv[4]) if len(sys.argv) > 4 else 1
-    asyncio.run(serve(Path(sys.argv[1]), sys.argv[2], sys.argv[3], count))
+    asyncio.run(
+        serve(Path(sys.argv[1]), sys.argv[2], sys.argv[3], count, metered="metered" in sys.argv[5:])
+    )

@@ -291,7 +291,7 @@ def _server(folder: str) -> Iterator[tuple[str, str, str]]:
     server = subprocess.Popen(
         [*command, "up", "--port", "0", *home, "--ready-file", str(ready)],
         stdout=subprocess.DEVNULL,
-        env={**os.environ, "CUPOLA_ENGINE_SLOTS": "32"},
+        env={**os.environ, "CUPOLA_ENGINE_SLOTS": "32", "CUPOLA_LIMITS": "shadow"},
     )
     try:
         while not ready.exists():

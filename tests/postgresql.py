@@ -4,6 +4,7 @@ import asyncio
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -26,12 +27,37 @@ _OPTIONS = (
 
 
 class Cluster:
-    """A running server, and databases in it."""
+    """A server that can be stopped and started, and databases in it."""
 
-    def __init__(self, folder: Path, user: str) -> None:
+    def __init__(self, folder: Path, user: str, line: Sequence[str]) -> None:
         self._folder = folder
         self._user = user
+        self._line = line
+        self._server: subprocess.Popen[bytes] | None = None
         self._made = 0
+
+    def start(self) -> None:
+        """Returns when it answers."""
+        with (self._folder / "log").open("ab") as log:
+            self._server = subprocess.Popen(self._line, stdout=subprocess.DEVNULL, stderr=log)
+        for _ in range(300):
+            if self._server.poll() is not None:
+                break
+            try:
+                _wait_for(self._execute("SELECT 1"))
+            except (OSError, asyncpg.PostgresError):
+                time.sleep(0.1)
+            else:
+                return
+        log_text = (self._folder / "log").read_text()
+        raise AssertionError(f"PostgreSQL does not start:\n{log_text}")
+
+    def stop(self) -> None:
+        """At once, whoever is connected: as when its machine goes."""
+        if self._server is not None:
+            self._server.send_signal(signal.SIGQUIT)
+            self._server.wait(30)
+            self._server = None
 
     def create(self, template: str = "template1") -> str:
         """The URL of a new database, a copy of `template`."""
@@ -65,27 +91,13 @@ def cluster() -> Iterator[Cluster]:
         data = folder / "data"
         line = [str(programs / "initdb"), "--auth=trust", "--encoding=UTF8", "--locale=C"]
         _run([*as_whom, *line, f"--username={user}", f"--pgdata={data}"])
-        with (folder / "log").open("wb") as log:
-            server = subprocess.Popen(
-                [
-                    *as_whom,
-                    str(programs / "postgres"),
-                    *_OPTIONS,
-                    "-D",
-                    str(data),
-                    "-k",
-                    str(folder),
-                ],
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-            )
+        serve = [str(programs / "postgres"), "-D", str(data), "-k", str(folder), *_OPTIONS]
+        found = Cluster(folder, user, [*as_whom, *serve])
         try:
-            found = Cluster(folder, user)
-            _wait(server, folder, found)
+            found.start()
             yield found
         finally:
-            server.terminate()
-            server.wait(30)
+            found.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -123,16 +135,3 @@ def _run(line: Sequence[str]) -> None:
     done = subprocess.run(line, capture_output=True, text=True, cwd="/", check=False)
     if done.returncode:
         raise AssertionError(f"{line} failed:\n{done.stdout}{done.stderr}")
-
-
-def _wait(server: "subprocess.Popen[bytes]", folder: Path, found: Cluster) -> None:
-    for _ in range(300):
-        if server.poll() is not None:
-            break
-        try:
-            _wait_for(found._execute("SELECT 1"))
-        except (OSError, asyncpg.PostgresError):
-            time.sleep(0.1)
-        else:
-            return
-    raise AssertionError(f"PostgreSQL does not start:\n{(folder / 'log').read_text()}")

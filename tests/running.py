@@ -102,8 +102,10 @@ def command(name: str, home: Path) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """That of the tests, without settings a developer may have made for a Cupola of their own."""
-    return {name: text for name, text in os.environ.items() if not name.startswith("CUPOLA_")}  # noqa: TID251  for a child
+    """That of the tests, without settings a developer may have made for a Cupola of their own; no
+    test asks a hub that is not its own."""
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("CUPOLA_")}  # noqa: TID251  for a child
+    return kept | {"CUPOLA_OFFLINE": "true"}
 
 
 def run_json(*words: str, home: Path) -> Any:

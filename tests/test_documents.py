@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from cupola.app.gauges import (
+    FleetSource,
+    LedgerSource,
+    LimitSource,
+    ProcessSource,
+    WatchSource,
+)
 from cupola.gateway.address import DEPLOYMENT, ENDPOINT, MODEL_PREFIXES
+from cupola.gateway.metrics import RequestMetrics
 from cupola.kit.errors import Kind
 from tests.clients.matrix import FEATURES
 from tests.clients.table import BEGIN, DOCUMENT, END, render
@@ -34,6 +42,21 @@ def test_every_address_is_documented():
     paths |= {f"/{prefix}ID" for prefix in MODEL_PREFIXES}
 
     assert sorted(paths) == sorted(re.findall(r"`(/[^`]+)`", " ".join(rows)))
+
+
+def test_every_metric_is_documented():
+    """docs/reference/metrics.md has each with its kind, labels and meaning, and none besides."""
+    text = (ROOT / "docs/reference/metrics.md").read_text("utf-8")
+    rows = re.findall(
+        r"^\| `(\w+)` \| (counter|gauge|histogram) \| (.*?) \| (.+) \|$", text, re.MULTILINE
+    )
+    sources = (RequestMetrics, FleetSource, WatchSource, LedgerSource, LimitSource, ProcessSource)
+
+    assert rows == [
+        (each.name, each.kind, ", ".join(f"`{label}`" for label in each.labels), each.meaning)
+        for source in sources
+        for each in source.families
+    ]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

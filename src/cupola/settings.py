@@ -56,6 +56,10 @@ class Settings(BaseSettings):
     """For `own`: the PEM file of its key."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """What the log file in the home keeps."""
+    otel_endpoint: str = Field(
+        default_factory=lambda: os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")
+    )
+    """The collector that traces are sent to, over HTTP; empty: none."""
     database_url: str = Field(default="", repr=False)
     """A PostgreSQL database instead of the file in the home; empty: the file."""
     max_body: int = Field(default=4 * _MIB, ge=_KIB)
@@ -137,6 +141,13 @@ class Settings(BaseSettings):
     def _check_hub(cls, endpoint: str) -> str:
         if endpoint and not endpoint.startswith(("https://", "http://")):
             raise ValueError("should be an address that begins with https://")
+        return endpoint.rstrip("/")
+
+    @field_validator("otel_endpoint")
+    @classmethod
+    def _check_collector(cls, endpoint: str) -> str:
+        if endpoint and not endpoint.startswith(("https://", "http://")):
+            raise ValueError("should be an address as http://collector:4318")
         return endpoint.rstrip("/")
 
     @field_validator("home")
@@ -255,6 +266,11 @@ def network_variables() -> Mapping[str, str]:
     """What programs go by to reach the network: proxies, certificates, where to resolve names."""
     names = {"http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir"}
     return {name: value for name, value in os.environ.items() if name.lower() in names}
+
+
+def has_trace_collector() -> bool:
+    """Whether OpenTelemetry's own variable names one for traces alone."""
+    return bool(os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"))
 
 
 def _is_set(value: str) -> bool:

@@ -22,6 +22,8 @@ from cupola.deployments.memory import (
     ToldFleet,
 )
 from cupola.engines.echo import EchoReplica
+from cupola.gateway.memory import MemoryObserver
+from cupola.gateway.meter import Unmetered
 from cupola.identity.memory import MemorySessions, MemoryUsers
 from cupola.keys.memory import MemoryProjectKeys, MemorySecret
 from cupola.kit.clock import FakeClock
@@ -53,6 +55,7 @@ __all__ = [
     "MemoryMemoryUse",
     "MemoryModels",
     "MemoryNotices",
+    "MemoryObserver",
     "MemoryOwnEntries",
     "MemoryPeople",
     "MemoryPrices",
@@ -68,4 +71,5 @@ __all__ = [
     "MemoryWeightStore",
     "MemoryWork",
     "ToldFleet",
+    "Unmetered",
 ]

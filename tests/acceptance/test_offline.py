@@ -1,4 +1,4 @@
-"""Without any network, from an empty home, Cupola is ready in five seconds and chats."""
+"""Without any network, from an empty home, Cupola starts with little work and chats."""
 
 import json
 import shutil
@@ -12,8 +12,9 @@ import pytest
 from tests.acceptance.missing import give_up
 
 INSIDE = Path(__file__).parent / "inside.py"
-PROMISED = 5.0
-"""Seconds from the command to the first answer."""
+PROMISED = 3.0
+"""Seconds of work until the first answer: on an idle machine that is how long it takes, and on a
+busy one it is still the same."""
 
 
 @pytest.fixture

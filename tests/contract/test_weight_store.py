@@ -160,11 +160,13 @@ async def test_cancelling_tells_those_who_wait(stage: Stage):
     stage.hold()
     asking = asyncio.ensure_future(stage.store.ensure(WANTED))
     await under_way(stage)
+    assert 1 == stage.store.under_way
 
     assert await stage.store.cancel(WANTED)
     with pytest.raises(Unavailable, match="cancelled"):
         await asking
     assert not await stage.store.cancel(WANTED)
+    assert 0 == stage.store.under_way
     assert isinstance(stage.store.state(WANTED), Absent)
     stage.release()
     await stage.store.ensure(WANTED)

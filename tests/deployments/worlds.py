@@ -169,6 +169,7 @@ class Town:
             compute=self.compute,
             clock=self.clock,
             expire=self._expire,
+            go_back=self.store.save,
             on_change=self._count_change,
         )
 
@@ -217,7 +218,7 @@ def status_of(fleet: Fleet) -> DeploymentStatus:
     return status
 
 
-async def until(holds: Callable[[], bool], within: float = 8.0) -> None:
+async def until(holds: Callable[[], bool], within: float = 30.0) -> None:
     """Wait until it is so; fails if it is not in time."""
     async with asyncio.timeout(within):
         while not holds():  # noqa: ASYNC110  (much of what is waited for is no event of ours)

@@ -14,10 +14,11 @@ from cupola.gateway.app import Gateway
 from cupola.gateway.compatibility import SERVICE, Compatibility
 from cupola.gateway.directory import Caller as Grant
 from cupola.gateway.directory import Directory, Served, Snapshot, serve_alone
+from cupola.gateway.journey import Observer
 from cupola.gateway.limits import Limits
 from cupola.http.asgi import EXTENSION
 from cupola.ids import DeploymentName, EndpointName, ModelName
-from cupola.kit.clock import FakeClock
+from cupola.kit.clock import Clock, FakeClock
 from cupola.wire.canonical import Delta, Event, Finish, Usage
 
 KEY = "K" * 32
@@ -210,7 +211,11 @@ def reaching(*endpoints: Served) -> Grant:
 
 
 def gateway_of(
-    *endpoints: Served, limits: Limits | None = None, compatibility: Compatibility = SERVICE
+    *endpoints: Served,
+    limits: Limits | None = None,
+    compatibility: Compatibility = SERVICE,
+    clock: Clock | None = None,
+    observers: Sequence[Observer] = (),
 ) -> Gateway:
     """A gateway whose one key may call all `endpoints`; another key calls one of its own."""
     foreign = served(FixedPool([]), "foreign", "Other")
@@ -218,7 +223,14 @@ def gateway_of(
         endpoints={one.endpoint: serve_alone(one) for one in (*endpoints, foreign)},
         keys={digest(KEY): reaching(*endpoints), digest(OTHER_KEY): reaching(foreign)},
     )
-    return Gateway(Directory(snapshot), digest, FakeClock(), limits or Limits(), compatibility)
+    return Gateway(
+        Directory(snapshot),
+        digest,
+        clock or FakeClock(),
+        limits or Limits(),
+        compatibility,
+        observers=observers,
+    )
 
 
 def caller_of(

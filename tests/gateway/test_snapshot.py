@@ -13,6 +13,7 @@ from cupola.identity.model import Origin, User
 from cupola.ids import DeploymentName, EndpointName, ModelName, ProjectName, UserId
 from cupola.keys.service import Keyring
 from cupola.projects.model import Member, Role
+from cupola.quotas.model import Limits, Scope
 from cupola.testing import MemorySecret
 from cupola.tokens.model import By, Grantee, TokenGrant
 from tests.gateway.fakes import PROFILE, FixedPool
@@ -236,3 +237,39 @@ async def test_a_thousand_endpoints_are_replaced_within_a_tenth_of_a_second():
     assert 1000 == len(directory.snapshot.endpoints)
     assert 2200 == len(directory.snapshot.keys)
     assert sorted(taken)[3] < 0.1
+
+
+def test_limits_are_bound_to_whom_they_are_for():
+    """The endpoint's own, changed by what was set for it, then its project's; keys have theirs."""
+    one = endpoint("one")
+    scopes = {
+        Scope("endpoint", "one"): Limits(tokens_per_minute=5, concurrent_requests=2),
+        Scope("project", one.project): Limits(tokens_per_day=9),
+        Scope("key", "one/secondary"): Limits(requests_per_minute=3),
+        Scope("key", "subject-1"): Limits(requests_per_minute=4),
+    }
+    snapshot = builder().build(Known([one], limits=scopes))
+
+    own, project = snapshot.endpoints[one.name].terms.bounds
+    requests = one.limits.requests_per_minute
+    assert Limits(requests, 5, 2) == own.limits
+    assert (Scope("project", one.project), Limits(tokens_per_day=9)) == (
+        project.scope,
+        project.limits,
+    )
+    pair = get_keys(one, KEYRING)
+    callers = [snapshot.keys[KEYRING.digest(key)] for key in (pair.primary, pair.secondary)]
+    assert ["primary", "secondary"] == [caller.key for caller in callers]
+    assert [0, 1] == [len(caller.bounds) for caller in callers]
+    assert Scope("key", "subject-1") == snapshot.subject_bounds["subject-1"][0].scope
+
+
+def test_a_changed_limit_leaves_the_endpoint_in_its_deck():
+    """Requests meet the new limit; the traffic split goes on where it was."""
+    build, one = builder().build, endpoint("one")
+    before = build(Known([one])).endpoints[one.name]
+    scope = Scope("endpoint", "one")
+    after = build(Known([one], limits={scope: Limits(requests_per_minute=1)})).endpoints[one.name]
+
+    assert before is after
+    assert 1 == after.terms.bounds[0].limits.requests_per_minute

@@ -82,7 +82,7 @@ async def _log_in(browser: httpx.AsyncClient, page: httpx.Response, name: str) -
     raise AssertionError("The provider never sent the browser back.")
 
 
-async def _sign_in(browser: httpx.AsyncClient, name: str, begin: str = _BEGIN) -> httpx.Response:
+async def sign_in(browser: httpx.AsyncClient, name: str, begin: str = _BEGIN) -> httpx.Response:
     page = await _go_to_provider(browser, begin)
     return await browser.get(await _log_in(browser, page, name))
 
@@ -92,7 +92,7 @@ async def test_a_person_signs_in(both: Both):
     async with both.served.browser() as browser:
         page = await browser.get("/sign-in")
         assert "Sign in with the tests&#39; provider" in page.text
-        done = await _sign_in(browser, "ada", f"{_BEGIN}?next=/sign-in/device")
+        done = await sign_in(browser, "ada", f"{_BEGIN}?next=/sign-in/device")
         shown = await browser.get(done.headers["location"])
 
     [user] = await both.served.identity.list_users()
@@ -106,7 +106,7 @@ async def test_the_same_person_is_the_same_user(both: Both):
     """Another time, in another browser; somebody else is somebody else, and no administrator."""
     for name in ("ada", "ada", "grace"):
         async with both.served.browser() as browser:
-            assert 303 == (await _sign_in(browser, name)).status_code
+            assert 303 == (await sign_in(browser, name)).status_code
 
     users = await both.served.identity.list_users()
     assert [("ada", True), ("grace", False)] == [(u.name, u.administrator) for u in users]
@@ -116,19 +116,19 @@ async def test_a_new_key_is_asked_for(both: Both, monkeypatch: pytest.MonkeyPatc
     """Who signs in after the provider has changed its key is not turned away."""
     monkeypatch.setattr("cupola.identity.oidc._KEYS_PAUSE", 0.0)
     async with both.served.browser() as browser:
-        assert 303 == (await _sign_in(browser, "ada")).status_code
+        assert 303 == (await sign_in(browser, "ada")).status_code
     await both.provider.rotate()
     async with both.served.browser() as browser:
-        assert 303 == (await _sign_in(browser, "grace")).status_code
+        assert 303 == (await sign_in(browser, "grace")).status_code
 
 
 async def test_made_up_keys_are_not_asked_for_again_and_again(both: Both):
     """Within the pause a rotation is not seen: the price of not being made to ask by strangers."""
     async with both.served.browser() as browser:
-        assert 303 == (await _sign_in(browser, "ada")).status_code
+        assert 303 == (await sign_in(browser, "ada")).status_code
     await both.provider.rotate()
     async with both.served.browser() as browser:
-        refused = await _sign_in(browser, "grace")
+        refused = await sign_in(browser, "grace")
 
     assert 401 == refused.status_code
     assert "cupola_session" not in browser.cookies
@@ -187,10 +187,10 @@ async def test_an_answer_serves_once(both: Both):
 async def test_whoever_is_disabled_here_stays_out(both: Both):
     """Whatever the provider says."""
     async with both.served.browser() as browser:
-        await _sign_in(browser, "grace")
+        await sign_in(browser, "grace")
         [grace] = await both.served.identity.list_users()
         await both.served.identity.disable(grace.id)
-        refused = await _sign_in(browser, "grace")
+        refused = await sign_in(browser, "grace")
 
     assert 401 == refused.status_code
     assert "disabled" in refused.text

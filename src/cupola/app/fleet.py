@@ -43,6 +43,7 @@ async def open_fleet(
         compute=compute,
         clock=clock,
         expire=expire,
+        go_back=state.endpoints.go_back,
         on_change=on_change,
     )
     pace = Pace(

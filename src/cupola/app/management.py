@@ -13,20 +13,24 @@ from cupola.http.server import Application
 
 _log = logging.getLogger(__name__)
 
+METRICS = "/metrics"
 _PLACES = ("/management", "/sign-in")
 
 
 class Front:
-    """One server's application: management where its paths say so, the gateway everywhere else."""
+    """One server's application: management and metrics where the path says so, else the gateway."""
 
-    def __init__(self, gateway: Application, management: Application) -> None:
+    def __init__(self, gateway: Application, management: Application, metrics: Application) -> None:
         self._gateway = gateway
         self._management = management
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
         if path.startswith(_PLACES) and _is_below(path):
             await self._management(scope, receive, send)
+        elif path == METRICS:
+            await self._metrics(scope, receive, send)
         else:
             await self._gateway(scope, receive, send)
 

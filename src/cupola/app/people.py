@@ -1,34 +1,46 @@
 """Who people are, while one server runs."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 from cupola.app.state import State
 from cupola.identity.console import write_console_token
 from cupola.identity.passwords import Passwords
 from cupola.identity.service import Identity
 from cupola.kit.clock import Clock
+from cupola.kit.errors import Unavailable
+from cupola.kit.tasks import cancel, supervise
 from cupola.settings import Settings
 
 _HOUR = 3600
 
 
-@contextmanager
-def open_identity(settings: Settings, state: State, clock: Clock) -> Iterator[Identity]:
+@asynccontextmanager
+async def open_identity(settings: Settings, state: State, clock: Clock) -> AsyncIterator[Identity]:
     """The people of the installation; what the console presents is made anew."""
     passwords = Passwords()
-    token = write_console_token(state.home.console_token)
+    identity = Identity(
+        state.stores.users,
+        state.stores.sessions,
+        state.database,
+        clock,
+        state.keys.derive_secret("sessions"),
+        passwords=passwords,
+        lifetime=int(settings.session_hours * _HOUR),
+        console_token=write_console_token(state.home.console_token),
+    )
+    task = supervise(_sweep(identity), name="forget ended sessions")
     try:
-        yield Identity(
-            state.stores.users,
-            state.stores.sessions,
-            state.database,
-            clock,
-            state.keys.derive_secret("sessions"),
-            passwords=passwords,
-            lifetime=int(settings.session_hours * _HOUR),
-            console_token=token,
-        )
+        yield identity
     finally:
+        await cancel(task)
         state.home.console_token.unlink(missing_ok=True)
         passwords.close()
+
+
+async def _sweep(identity: Identity) -> None:
+    while True:
+        await asyncio.sleep(_HOUR)
+        with suppress(Unavailable):  # the database is away: in an hour, then
+            await identity.sweep()

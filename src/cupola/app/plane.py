@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from cupola.app.metering import Metering
 from cupola.app.models import describe_model
 from cupola.app.state import State
 from cupola.deployments.fleet import Fleet
@@ -34,11 +35,15 @@ _NO_PROFILE = Profile(
 _Place: TypeAlias = tuple[EndpointName, DeploymentName]
 
 
-def make_publisher(directory: Directory, state: State, fleet: Fleet, policy: Policy) -> Publisher:
+def make_publisher(
+    directory: Directory, state: State, fleet: Fleet, policy: Policy, metering: Metering
+) -> Publisher:
     """What puts all that is known now before the gateway."""
     stores = state.stores
 
     async def read() -> Known:
+        await metering.prices.refresh()
+        limits = await metering.kept.refresh()
         async with state.database.reading():
             keys = [_grant(each) for each in await stores.project_keys.list_all()]
             return Known(
@@ -46,6 +51,7 @@ def make_publisher(directory: Directory, state: State, fleet: Fleet, policy: Pol
                 users=await stores.users.list(),
                 members=await stores.projects.list_all_members(),
                 keys=keys,
+                limits=limits,
                 tokens=policy.grants,
             )
 
@@ -54,7 +60,7 @@ def make_publisher(directory: Directory, state: State, fleet: Fleet, policy: Pol
 
 def _grant(key: ProjectKey) -> KeyGrant:
     endpoints = None if key.endpoints is None else frozenset(key.endpoints)
-    return KeyGrant(key.digest, key.project, key.made_by, endpoints, key.expires)
+    return KeyGrant(key.digest, key.project, key.made_by, endpoints, key.expires, key.id)
 
 
 def make_verifier(policy: Policy, clock: Clock) -> Verifier | None:

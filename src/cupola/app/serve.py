@@ -7,7 +7,7 @@ reverse, and a start that fails half-way leaves nothing behind.
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from cupola.app.fleet import open_fleet
 from cupola.app.greeting import Greeting, Listeners
 from cupola.app.management import Front, Late
 from cupola.app.metering import Metering, open_metering
+from cupola.app.metrics import count_requests, observe_metering, open_metrics, trace_requests
 from cupola.app.people import open_identity
 from cupola.app.plane import make_publisher, make_verifier
 from cupola.app.state import FIRST_ENDPOINT, FIRST_MODEL, Signal, State, open_state
@@ -24,7 +25,9 @@ from cupola.deployments.fleet import Fleet
 from cupola.gateway.app import Gateway
 from cupola.gateway.compatibility import Compatibility
 from cupola.gateway.directory import Directory
+from cupola.gateway.journey import Observer
 from cupola.gateway.limits import Limits
+from cupola.gateway.meter import Metered
 from cupola.gateway.publish import Publisher
 from cupola.home import Home, RunningServer
 from cupola.http.server import Application, Server, ServerTls, listen, url_of
@@ -70,19 +73,24 @@ async def serve(
         )
         state = await stack.enter_async_context(open_state(settings, clock))
         await state.endpoints.ensure_first(FIRST_ENDPOINT, FIRST_MODEL)
-        identity = stack.enter_context(open_identity(settings, state, clock))
+        identity = await stack.enter_async_context(open_identity(settings, state, clock))
         policy, directory = read_policy(home.identity), Directory()
         on_change = Signal()
         fleet = await open_fleet(settings, state, clock, on_change)
         metering = await stack.enter_async_context(open_metering(settings, state, clock))
-        publisher = make_publisher(directory, state, fleet, policy)
+        publisher = make_publisher(directory, state, fleet, policy, metering)
         on_change.listeners.append(publisher.republish)
         watch = _watch(state, fleet, publisher)
+        requests = count_requests(directory)
+        spans = stack.enter_context(trace_requests(settings, clock))
         await fleet.prepare()
         await watch.tell()
         front = Front(
-            _open_gateway(settings, state, directory, policy, clock),
+            _open_gateway(settings, state, directory, policy, metering, clock, (requests, *spans)),
             _open_management(settings, state, fleet, identity, metering, clock, note.url),
+            open_metrics(
+                requests, state, fleet, watch, identity, clock, observe_metering(metering)
+            ),
         )
         server = Server(front, socket, tls)
         await stack.enter_async_context(_running(server, stopping))
@@ -115,7 +123,13 @@ def _watch(state: State, fleet: Fleet, publisher: Publisher) -> Watch:
 
 
 def _open_gateway(
-    settings: Settings, state: State, directory: Directory, policy: Policy, clock: Clock
+    settings: Settings,
+    state: State,
+    directory: Directory,
+    policy: Policy,
+    metering: Metering,
+    clock: Clock,
+    observers: Sequence[Observer],
 ) -> Application:
     compatibility = Compatibility(
         endpoint_domain=settings.endpoint_domain,
@@ -130,6 +144,8 @@ def _open_gateway(
         Limits(body_bytes=settings.max_body, body_seconds=settings.body_timeout),
         compatibility,
         make_verifier(policy, clock),
+        Metered(metering.ledger, metering.limiter, metering.watch, metering.prices, clock),
+        observers,
     )
 
 

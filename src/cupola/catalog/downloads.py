@@ -88,6 +88,11 @@ class HubWeightStore:
         self._under_way: dict[str, _Download] = {}
         self._failed: dict[str, str] = {}
 
+    @property
+    def under_way(self) -> int:
+        """Downloads, now."""
+        return len(self._under_way)
+
     def state(self, model: Model, quantisation: str | None = None) -> WeightsState:
         weights = self._choose(model, quantisation)
         if isinstance(weights, Refusal):

@@ -110,6 +110,10 @@ class MemoryWeightStore:
         self.fetches = 0
         """How many downloads were begun."""
 
+    @property
+    def under_way(self) -> int:
+        return len(self._under_way)
+
     def hold(self) -> None:
         """No download ends from now on."""
         self._held = True

@@ -75,7 +75,11 @@ class WeightStore(Protocol):
     - `collect_garbage` deletes what was fetched and is not in `keep`, but for what is being
       fetched, and says what it was. It never touches what it did not fetch.
     - `close` ends all downloads.
+    - `under_way` says how many there are now.
     """
+
+    @property
+    def under_way(self) -> int: ...
 
     def state(self, model: Model, quantisation: str | None = None) -> WeightsState: ...
 

@@ -15,6 +15,7 @@ from typing import Final
 from sqlalchemy.exc import SQLAlchemyError
 
 from cupola.db.database import Database
+from cupola.kit.clock import Clock, SystemClock
 from cupola.kit.tasks import cancel, supervise
 
 PERIOD: Final = 0.4
@@ -34,6 +35,8 @@ class WatchStatistics:
     """Times that something was told of."""
     failures: int
     """Times that the database could not be read."""
+    age: float
+    """Seconds since it was read last, and all that was in it was known."""
 
 
 class Watch:
@@ -48,7 +51,9 @@ class Watch:
         database: Database,
         on_change: Callable[[], Awaitable[None]],
         period: float = PERIOD,
+        clock: Clock | None = None,
     ) -> None:
+        self._clock = clock or SystemClock()
         self._database = database
         self._on_change = on_change
         self._period = period
@@ -56,6 +61,7 @@ class Watch:
         self._seen: int | None = None
         self._is_down = False
         self._changes = self._failures = 0
+        self._read_at = self._clock.monotonic()
 
     def wake(self) -> None:
         """Something changed, here or in what the database does not hold: tell of it at once."""
@@ -68,7 +74,9 @@ class Watch:
 
     def statistics(self) -> WatchStatistics:
         """The counts so far."""
-        return WatchStatistics(self._changes, self._failures)
+        return WatchStatistics(
+            self._changes, self._failures, self._clock.monotonic() - self._read_at
+        )
 
     @asynccontextmanager
     async def under_way(self) -> AsyncIterator[None]:
@@ -98,6 +106,7 @@ class Watch:
                 self._seen = None
                 raise
             self._changes += 1
+        self._read_at = self._clock.monotonic()
         if self._is_down:
             self._is_down = False
             _log.warning("The database can be read again.")

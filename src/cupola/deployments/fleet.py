@@ -95,6 +95,9 @@ class FleetPorts:
     clock: Clock
     expire: Callable[[Endpoint], Awaitable[None]]
     """Deletes an endpoint whose time on the shared quota is over, and says so in the audit log."""
+    go_back: Callable[[Endpoint], Awaitable[None]]
+    """Saves an endpoint of which a deployment returns to its stable spec, and says so in the audit
+    log; raises `Stale` as `endpoints.save`."""
     on_change: Callable[[], None] = lambda: None
     """Endpoints have changed, or the profile of a deployment: the gateway must know."""
 
@@ -105,6 +108,7 @@ class _Wanted:
 
     endpoints: Sequence[Endpoint] = ()
     placed: Sequence[Placed] = ()
+    by_endpoint: Mapping[EndpointName, Sequence[Placed]] = field(default_factory=dict)
     types: Mapping[str, InstanceType] = field(default_factory=dict)
     cohorts: frozenset[Cohort] = frozenset()
     shared: Mapping[Cohort, Sequence[DeploymentPool]] = field(default_factory=dict)
@@ -196,13 +200,15 @@ class Fleet:
         """The same object each time, for as long as the deployment is there."""
         return self._pool(Address(endpoint, deployment))
 
+    def list_pools(self) -> Sequence[tuple[Address, DeploymentPool]]:
+        """What stands behind every deployment, for whoever measures."""
+        return [(each.address, self._pool(each.address)) for each in self._wanted.placed]
+
     def describe(self, endpoint: EndpointName) -> Sequence[DeploymentStatus]:
         """What is, deployment by deployment, those included that are gone and still end; none of
         an endpoint that the fleet does not know."""
         found = []
-        for placed in self._wanted.placed:
-            if placed.address.endpoint != endpoint:
-                continue
+        for placed in self._wanted.by_endpoint.get(endpoint, ()):
             status = self._pool(placed.address).status
             if status is not None:
                 instances = [self._describe_instance(each) for each in self._keepers_of(placed)]
@@ -213,7 +219,7 @@ class Fleet:
         self, endpoint: EndpointName, deployment: DeploymentName | None = None
     ) -> Sequence[str]:
         """Names of the engines' logs, without folder and ending, of replicas that run."""
-        placed = [each for each in self._wanted.placed if each.address.endpoint == endpoint]
+        placed = self._wanted.by_endpoint.get(endpoint, ())
         chosen = [each for each in placed if deployment in (None, each.address.deployment)]
         return sorted({k.order.name for each in chosen for k in self._keepers_of(each)})
 
@@ -293,6 +299,7 @@ class Fleet:
         self._changed |= endpoints != self._wanted.endpoints
         self._calm &= not self._changed
         self._wanted.endpoints, self._wanted.placed = endpoints, place(endpoints)
+        self._wanted.by_endpoint = _group(self._wanted.placed)
         self._wanted.read = self._ports.clock.monotonic()
         there = {each.address for each in self._wanted.placed}
         for gone in [address for address in self._pools if address not in there]:
@@ -492,11 +499,13 @@ class Fleet:
             if changed is None:
                 break
             try:
-                await self._ports.endpoints.save(changed)
+                if isinstance(ruling, Return):
+                    await self._ports.go_back(changed)
+                    _log.warning("%s: %s", ruling.address, ruling.outcome)
+                else:
+                    await self._ports.endpoints.save(changed)
             except Stale:
                 continue
-            if isinstance(ruling, Return):
-                _log.warning("%s: %s", ruling.address, ruling.outcome)
             break
         self.wake()
 
@@ -545,3 +554,11 @@ def _rule(endpoint: Endpoint, ruling: Ruling) -> Endpoint | None:
             deployments = tuple(sorted([*others, ruled], key=lambda each: each.name))
             return replace(endpoint, deployments=deployments, version=endpoint.version + 1)
     return None
+
+
+def _group(placed: Sequence[Placed]) -> Mapping[EndpointName, Sequence[Placed]]:
+    """Lists of a thousand endpoints ask of each."""
+    found: dict[EndpointName, list[Placed]] = {}
+    for each in placed:
+        found.setdefault(each.address.endpoint, []).append(each)
+    return found

@@ -146,7 +146,8 @@ class Endpoint:
     auth_mode: AuthMode = AuthMode.KEY
     key_seed: str = ""
     """With the project and the name, what keys are derived from (`keys.model.derive`); no secret.
-    A deleted endpoint's is never used again, so its keys stay dead when its name returns."""
+    A deleted endpoint's is never used again, so its keys stay dead when its name returns. Empty:
+    the first endpoint of a new home, and those older than seeds."""
     primary_generation: int = 1
     secondary_generation: int = 1
     """Each regeneration of a key counts one up."""

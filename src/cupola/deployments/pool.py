@@ -7,7 +7,8 @@ ready.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from cupola.deployments.loop import Keeper
@@ -46,6 +47,11 @@ class DeploymentPool:
     def profile(self) -> Profile | None:
         """Of what answers now; None: not known before the weights are here."""
         return self._profile
+
+    def count_replicas(self) -> Mapping[DeploymentState, int]:
+        """Those behind it, of earlier specs too while they answer, by what they are doing."""
+        behind = {id(each): each.state for each in (*self._current, *self._answering)}
+        return Counter(behind.values())
 
     def fill(
         self,

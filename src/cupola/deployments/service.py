@@ -104,13 +104,18 @@ class Endpoints:
         raise NotFound(f"There is no endpoint {name!r}. There are: {names}.")
 
     async def ensure_first(self, name: EndpointName, model: ModelName) -> Sequence[Endpoint]:
-        """All endpoints; if none is stored, `name` is created, so that a new home can chat."""
+        """All endpoints; in a new home `name` is created, so that it can chat.
+
+        A home is new until its audit log begins: whoever deleted the last endpoint meant it. Its
+        keys come from the secret and the name alone, so a home that was wiped but for its secret
+        has the same ones again.
+        """
+        is_new = not await self._audit.list(limit=1)
         await self._projects.ensure(DEFAULT_PROJECT)
-        if existing := await self._store.list():
+        existing = await self._store.list()
+        if existing or not is_new:
             return self._join(existing)
-        endpoint = make_endpoint(
-            name, EndpointKind.SERVERLESS, model, int(self._clock.now()), new_id("sed")
-        )
+        endpoint = make_endpoint(name, EndpointKind.SERVERLESS, model, int(self._clock.now()))
         endpoints = self._join([endpoint])
         async with self._audit.change(None, "endpoints.create", name, endpoint.project) as change:
             await self._store.add(endpoint)
@@ -386,6 +391,20 @@ class Endpoints:
             change.before = tell(endpoint) if gone else None
         self._on_change()
         return gone
+
+    async def go_back(self, endpoint: Endpoint) -> None:
+        """Keep an endpoint whose deployment returns by itself to what was healthy.
+
+        Raises:
+            Stale: It was changed meanwhile.
+        """
+        async with self._audit.change(
+            None, "deployments.return", endpoint.name, endpoint.project
+        ) as change:
+            before = await self._store.find(endpoint.name)
+            await self._store.save(endpoint)
+            change.before = tell(before) if before else None
+            change.after = tell(endpoint)
 
     async def require_empty(self, project: ReachableProject) -> None:
         """Raises: Conflict, if the project has endpoints."""

@@ -25,7 +25,9 @@ from cupola.gateway.chat import Chat
 from cupola.gateway.compatibility import SERVICE, Compatibility
 from cupola.gateway.directory import Directory, Served, ServedEndpoint
 from cupola.gateway.exchange import Exchange
+from cupola.gateway.journey import CLIENT_GONE, Journey, Observer
 from cupola.gateway.limits import Limits
+from cupola.gateway.meter import Meter, RefusedByLimit, Unmetered
 from cupola.gateway.models import describe_model, get_model, list_models
 from cupola.gateway.openapi import describe_endpoint
 from cupola.gateway.page import render_page
@@ -34,7 +36,7 @@ from cupola.http.asgi import ClientGone, Receive, Scope, Send
 from cupola.http.page import POLICY
 from cupola.ids import EndpointName
 from cupola.kit.clock import Clock
-from cupola.kit.errors import CupolaError, NotFound, WrongMethod
+from cupola.kit.errors import CupolaError, Kind, NotFound, WrongMethod
 
 _TEXT = b"text/plain; charset=utf-8"
 _HTML = b"text/html; charset=utf-8"
@@ -49,6 +51,8 @@ class Gateway:
     Args:
         digest: Key -> what the directory knows it by.
         verifier: Of tokens; None: no issuer is accepted.
+        meter: Admits requests and keeps account of them; None: all are admitted, none is kept.
+        observers: Told of each request at its end; their errors are logged and concern nobody.
     """
 
     def __init__(
@@ -59,28 +63,54 @@ class Gateway:
         limits: Limits | None = None,
         compatibility: Compatibility = SERVICE,
         verifier: Verifier | None = None,
+        meter: Meter | None = None,
+        observers: Sequence[Observer] = (),
     ) -> None:
         self._directory = directory
         self._authenticator = Authenticator(digest, clock, verifier)
+        self._clock = clock
+        self._observers = observers
         self._compatibility = compatibility
         self._usage = UsageCount()
-        self._chat = Chat(directory, self._authenticator, clock, limits or Limits(), self._usage)
+        self._chat = Chat(
+            directory,
+            self._authenticator,
+            clock,
+            limits or Limits(),
+            self._usage,
+            meter or Unmetered(),
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await _decline(scope, send)
             return
         exchange = Exchange(scope, receive, send, self._compatibility)
+        exchange.journey.began = self._clock.monotonic()
         try:
             await self._serve(exchange)
         except ClientGone:
+            exchange.journey.error = CLIENT_GONE
             _log.debug("%s: the caller hung up.", exchange.id)
+        except RefusedByLimit as refused:
+            await exchange.refuse(refused.error, headers=refused.headers)
         except CupolaError as error:
             if error.private:
                 _log.warning("%s: %s", exchange.id, error.private)
             await exchange.refuse(error)
         except Exception:  # noqa: BLE001 (the HTTP edge: logged with its trace, told as a 500)
+            exchange.journey.error = Kind.INTERNAL.value
             await _fail(exchange)
+        finally:
+            self._report(exchange.journey)
+
+    def _report(self, journey: Journey) -> None:
+        journey.end(self._clock.monotonic())
+        for observer in self._observers:
+            try:
+                observer.observe(journey)
+            except Exception:  # noqa: BLE001 (whoever observes must not harm what is observed)
+                _log.exception("%s could not be observed.", journey.id)
 
     def statistics(self) -> UsageTotals:
         """What was used since the process started."""

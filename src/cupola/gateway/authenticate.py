@@ -23,7 +23,7 @@ from cupola.gateway.directory import Caller, ServedEndpoint, Snapshot
 from cupola.ids import EndpointName
 from cupola.kit.clock import Clock
 from cupola.kit.errors import Invalid, NotFound, Unauthenticated
-from cupola.tokens.model import LONGEST_TOKEN, InsufficientScope, InvalidToken, Verified
+from cupola.tokens.model import LONGEST_TOKEN, By, InsufficientScope, InvalidToken, Verified
 
 Digest: TypeAlias = Callable[[str], bytes]
 Headers: TypeAlias = Mapping[bytes, bytes]
@@ -92,7 +92,13 @@ class Authenticator:
             for grantee in verified.grantees
             for names in snapshot.token_grants.get(grantee, ())
         )
-        caller = Caller(reach, AuthMode.TOKEN)
+        subject = _find_subject(verified)
+        caller = Caller(
+            reach,
+            AuthMode.TOKEN,
+            key=subject,
+            bounds=snapshot.subject_bounds.get(subject, ()),
+        )
         if endpoint is not None and not caller.may_call(endpoint.name):
             raise InsufficientScope(
                 f"The token is valid, but gives no right to call the endpoint '{endpoint.name}'. "
@@ -180,6 +186,12 @@ def _refuse_stranger(
         "No key was sent. Send the endpoint's key in the header 'Authorization: Bearer KEY' or "
         "'api-key: KEY'."
     )
+
+
+def _find_subject(verified: Verified) -> str:
+    """Whom the token is of; a program's may have no subject."""
+    subjects = (one.name for one in verified.grantees if one.by is By.SUBJECT)
+    return next(subjects, "token")
 
 
 def _expect_token(endpoint: ServedEndpoint) -> str:

@@ -10,24 +10,37 @@ from cupola.gateway.authenticate import Authenticator, choose_served, find_serve
 from cupola.gateway.check import check, check_text
 from cupola.gateway.delivery import Delivery, StreamDelivery, WholeDelivery
 from cupola.gateway.dialects import Request
-from cupola.gateway.directory import Directory, Served
+from cupola.gateway.directory import Caller, Directory, Served, ServedEndpoint
 from cupola.gateway.exchange import Exchange
+from cupola.gateway.journey import Journey
 from cupola.gateway.limits import Limits
-from cupola.gateway.plan import Plan, plan_chat, plan_conversation, plan_text
+from cupola.gateway.meter import FAILED, GONE, Meter, Order, Passage
+from cupola.gateway.plan import (
+    Plan,
+    estimate_prompt,
+    most_tokens,
+    plan_chat,
+    plan_conversation,
+    plan_text,
+)
 from cupola.gateway.prepare import Layouts
-from cupola.gateway.relay import ClientGone, Input, Relay, Settle, State
+from cupola.gateway.relay import ClientGone, Input, Refuse, Relay, Settle, State
 from cupola.gateway.reply import Fold
 from cupola.gateway.route import begin
 from cupola.gateway.several import answer_several
 from cupola.gateway.usage import UsageCount
+from cupola.http.asgi import ClientGone as Gone
 from cupola.http.asgi import Hangup, read_body
 from cupola.kit.clock import Clock
-from cupola.kit.errors import EngineFailed
+from cupola.kit.errors import CupolaError, EngineFailed
 from cupola.kit.ready import take_or
+from cupola.metering.model import INTERRUPTED, Ended
 from cupola.wire.body import parse_object
-from cupola.wire.canonical import ChatRequest, Event, Failed, TextRequest, Usage
+from cupola.wire.canonical import ChatRequest, Event, Failed, Finish, TextRequest, Usage
 from cupola.wire.completion import Head
 
+_REPORT = b"x-cupola-report"
+"""The header by which a caller asks what the request came to."""
 _NOTHING = Settle(Usage(0, 0), counted=False)
 _CUT = Failed(EngineFailed("The engine ended before its answer did."))
 
@@ -42,33 +55,72 @@ class Chat:
         clock: Clock,
         limits: Limits,
         usage: UsageCount,
+        meter: Meter,
     ) -> None:
         self._directory = directory
         self._authenticator = authenticator
         self._clock = clock
         self._limits = limits
         self._usage = usage
+        self._meter = meter
         self._layouts = Layouts(clock)
 
     async def answer(self, exchange: Exchange, address: Address) -> None:
         """Reply to a request. Raises `CupolaError` if it cannot, before anything is sent."""
-        request, served = await self._read(exchange, address)
+        request, served, endpoint, caller = await self._read(exchange, address)
         plan = self._plan(request, served)
+        prompt = estimate_prompt(plan, served)
+        order = Order(
+            exchange.id,
+            exchange.dialect.name,
+            caller,
+            endpoint,
+            served,
+            prompt,
+            most_tokens(plan, served, prompt),
+        )
         relay = Relay(stream=request.stream, answers=plan.answers, per_prompt=plan.per_prompt)
         delivery = self._deliver(exchange, request, served, plan)
-        completion = _Completion(relay, delivery)
+        journey = exchange.journey
+        journey.stream = request.stream
+        completion = _Completion(relay, delivery, self._clock, journey)
+        passage: Passage | None = None
         try:
             async with Hangup(exchange.connection):
-                first, events = await self._begin(plan, served)
+                arrived = self._clock.monotonic()
+                passage = await self._meter.admit(order)
+                exchange.carried = passage.headers
+                completion.begin(passage)
+                journey.asked = self._clock.monotonic()
+                journey.held = journey.asked - arrived
+                first, events = await self._begin(plan, served, journey)
+                journey.first = self._clock.monotonic()
                 try:
                     await completion.follow(first, events)
                 finally:
+                    journey.answered = self._clock.monotonic()
                     await events.aclose()
+            bill = await passage.settle(completion.end(completion.find_status(exchange)))
+            if _REPORT in exchange.headers:
+                delivery.report(bill)
             await delivery.close()
+        except Gone:
+            completion.note(GONE, 0)
+            raise
+        except Exception as error:
+            completion.note(FAILED, exchange.find_status(error))
+            raise
         finally:
-            self._usage.record(completion.settle(), served, exchange.id)
+            settled = completion.settle()
+            journey.usage, journey.counted = settled.usage, settled.counted
+            self._usage.record(settled, served, exchange.id)
+            if passage is not None:
+                status = 200 if exchange.started else 0
+                await passage.release(completion.end(completion.status or status))
 
-    async def _read(self, exchange: Exchange, address: Address) -> tuple[Request, Served]:
+    async def _read(
+        self, exchange: Exchange, address: Address
+    ) -> tuple[Request, Served, ServedEndpoint, Caller]:
         """The request, and who answers it. The key comes first: strangers send no body."""
         snapshot = self._directory.snapshot
         name = address.endpoint
@@ -82,7 +134,7 @@ class Chat:
         )
         request = exchange.dialect.read(parse_object(body), exchange.headers)
         endpoint = endpoint or choose_served(snapshot, caller, request.model)
-        return request, exchange.choose(endpoint)
+        return request, exchange.choose(endpoint), endpoint, caller
 
     def _plan(self, request: Request, served: Served) -> Plan:
         if type(request) is ChatRequest:
@@ -106,21 +158,62 @@ class Chat:
         fold = Fold(plan.per_prompt, plan.choices, tells_logprobs=told)
         return WholeDelivery(exchange, lambda reply: shape.whole(head, reply, style), fold)
 
-    async def _begin(self, plan: Plan, served: Served) -> tuple[Event, AsyncGenerator[Event, None]]:
+    async def _begin(
+        self, plan: Plan, served: Served, journey: Journey
+    ) -> tuple[Event, AsyncGenerator[Event, None]]:
         """The first event, and the generator of the rest."""
         if len(plan.generations) == 1 and not plan.echoes[0]:
-            return await begin(served.pool, plan.generations[0], self._clock, self._limits)
-        events = answer_several(served.pool, plan, self._clock, self._limits)
+            return await begin(
+                served.pool, plan.generations[0], self._clock, self._limits, journey.wait
+            )
+        events = answer_several(served.pool, plan, self._clock, self._limits, journey.wait)
         return await anext(events), events
 
 
 class _Completion:
     """One relay at work."""
 
-    def __init__(self, relay: Relay, delivery: Delivery) -> None:
+    def __init__(self, relay: Relay, delivery: Delivery, clock: Clock, journey: Journey) -> None:
         self._relay = relay
         self._delivery = delivery
+        self._clock = clock
+        self._journey = journey
         self._settled = _NOTHING
+        self._passage: Passage | None = None
+        self._began = 0.0
+        self._first: float | None = None
+        self._finish = ""
+        self.status = 0
+        """Of the reply, where it is not what was sent that tells; 0: nothing is known."""
+        self._refused: CupolaError | None = None
+
+    def begin(self, passage: Passage) -> None:
+        """It was admitted."""
+        self._passage = passage
+        self._began = self._clock.monotonic()
+
+    def note(self, finish: str, status: int) -> None:
+        """What cut it off."""
+        self._finish = self._finish or finish
+        self.status = status
+
+    def find_status(self, exchange: Exchange) -> int:
+        """Of the reply that is about to be sent."""
+        return 200 if self._refused is None else exchange.find_status(self._refused)
+
+    def end(self, status: int) -> Ended:
+        """How it ended, for the record."""
+        settled = self.settle()
+        usage = settled.usage
+        return Ended(
+            usage.prompt,
+            usage.completion,
+            self._finish or INTERRUPTED,
+            status,
+            counted=settled.counted,
+            first_token=self._first,
+            total=self._clock.monotonic() - self._began,
+        )
 
     def settle(self) -> Settle:
         """What was used. An answer that is not complete by now was cut, by whomever."""
@@ -129,18 +222,39 @@ class _Completion:
 
     def step(self, event: Input) -> None:
         """Do what the relay says about `event`."""
+        if type(event) is Finish:
+            self._journey.reasons += (event.reason,)
+        elif type(event) is Failed:
+            self._journey.error = event.error.kind.value
         for output in self._relay.receive(event):
             if isinstance(output, Settle):
                 self._settled = output
+                self._finish = self._finish or _find_finish(event)
+            elif isinstance(output, Refuse):
+                self._refused = output.error
+                self._delivery.take(output)
             else:
                 self._delivery.take(output)
 
     async def follow(self, first: Event, events: AsyncGenerator[Event, None]) -> None:
         """Take an engine's events until the answer is complete."""
+        self._first = self._clock.monotonic() - self._began
         self.step(first)
         while self._relay.state is not State.DONE:
             try:
-                event = await take_or(anext(events), self._delivery.flush)
+                event = await take_or(anext(events), self._flush)
             except StopAsyncIteration:
                 event = _CUT
             self.step(event)
+
+    async def _flush(self) -> None:
+        """Nothing more is there yet: time to note what was, then to send it."""
+        if self._passage is not None:
+            self._passage.progress(self._relay.tokens)
+        await self._delivery.flush()
+
+
+def _find_finish(event: Input) -> str:
+    if isinstance(event, Finish):
+        return event.reason
+    return FAILED if isinstance(event, Failed) else ""

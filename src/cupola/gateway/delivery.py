@@ -4,10 +4,12 @@ from collections.abc import Callable
 from typing import Protocol, assert_never
 
 from cupola.gateway.exchange import Exchange
+from cupola.gateway.meter import Bill
 from cupola.gateway.relay import End, Hold, Refuse, Send, SendHead
 from cupola.gateway.reply import Fold, name_call
-from cupola.http.asgi import end_stream, send_piece
+from cupola.http.asgi import Header, end_stream, send_piece
 from cupola.kit.errors import CupolaError
+from cupola.kit.money import format_amount
 from cupola.wire.canonical import Call, Delta, Event, Failed, Finish
 from cupola.wire.completion import Reply, StreamEncoder
 
@@ -23,9 +25,25 @@ class Delivery(Protocol):
         """Send what may be sent by now."""
         ...
 
+    def report(self, bill: Bill) -> None:
+        """Tell the caller, who asked for it, what this came to."""
+        ...
+
     async def close(self) -> None:
         """Send the rest. Raises the error that the relay refused with."""
         ...
+
+
+def write_bill(bill: Bill) -> tuple[Header, ...]:
+    """What a request came to, as headers."""
+    counts = (
+        (b"x-cupola-prompt-tokens", b"%d" % bill.prompt),
+        (b"x-cupola-completion-tokens", b"%d" % bill.completion),
+    )
+    if not bill.currency:
+        return counts
+    cost = f"{format_amount(bill.cost)} {bill.currency}"
+    return ((b"x-cupola-cost", cost.encode()), *counts)
 
 
 class WholeDelivery:
@@ -46,6 +64,9 @@ class WholeDelivery:
 
     async def flush(self) -> None:
         pass
+
+    def report(self, bill: Bill) -> None:
+        self._exchange.carried += write_bill(bill)
 
     async def close(self) -> None:
         if self._error is not None:
@@ -77,6 +98,12 @@ class StreamDelivery:
         if self._buffer:
             await self._start()
             await send_piece(self._exchange.send, self._drain())
+
+    def report(self, bill: Bill) -> None:
+        """As comments before the last chunk: the head has gone, and a field that nobody knows
+        would break strict clients."""
+        said = b"".join([b": %s: %s\n" % header for header in write_bill(bill)])
+        self._buffer.insert(max(0, len(self._buffer) - 1), said)
 
     async def close(self) -> None:
         if self._error is not None:

@@ -54,6 +54,8 @@ class Dialect:
     style: Callable[[Sampled], Style]
     refuse: Callable[[CupolaError], Refusal]
     shape: Shape
+    name: str = "azure"
+    """As records of usage have it."""
 
 
 EXTRA = {**openai_decode.FIELDS, **mistral_decode.FIELDS}
@@ -149,13 +151,13 @@ def _of_prompt(refuse: Callable[[CupolaError], Refusal]) -> Callable[[CupolaErro
 
 AZURE = Dialect(azure_decode.FIELDS, _read_azure, _style_azure, azure_errors.refuse, _CHAT)
 FOUNDRY = Dialect(_FOUNDRY, _read_foundry, _style_azure, azure_errors.refuse_with_list, _CHAT)
-OPEN = Dialect(_V1, _read_v1, _style_v1, _refuse_v1, _CHAT)
+OPEN = Dialect(_V1, _read_v1, _style_v1, _refuse_v1, _CHAT, "openai")
 SCORE = Dialect(_SCORE, _read_score, _style_azure, score.refuse, Shape(score.encode, Chunks))
 TEXT_AZURE = Dialect(
     text.FIELDS, _read_text_azure, _style_azure, _of_prompt(azure_errors.refuse), _TEXT
 )
-TEXT_OPEN = Dialect(_TEXT_V1, _read_text_v1, _style_v1, _of_prompt(_refuse_v1), _TEXT)
-FILL = Dialect(_FILL, _read_fill, _style_v1, _of_prompt(_refuse_v1), _CHAT)
+TEXT_OPEN = Dialect(_TEXT_V1, _read_text_v1, _style_v1, _of_prompt(_refuse_v1), _TEXT, "openai")
+FILL = Dialect(_FILL, _read_fill, _style_v1, _of_prompt(_refuse_v1), _CHAT, "mistral")
 
 DIALECTS: Mapping[Tongue, Dialect] = {
     Tongue.AZURE: AZURE,

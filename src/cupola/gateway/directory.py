@@ -6,13 +6,14 @@ The control plane pushes; a request reads one snapshot and never waits for a dat
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from cupola.deployments.model import AuthMode
 from cupola.engines.port import Profile, Replica
 from cupola.gateway.split import Split
 from cupola.ids import DeploymentName, EndpointName, ModelName
 from cupola.kit.errors import NotFound
+from cupola.quotas.model import Bound
 from cupola.tokens.model import Grantee
 
 
@@ -50,6 +51,19 @@ class Served:
     pool: Pool
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms an endpoint is called: whose it is, and what limits it."""
+
+    project: str = ""
+    kind: str = ""
+    """`serverless`, `managed` or `upstream`."""
+    bounds: tuple[Bound, ...] = ()
+    """The endpoint's own limits and its project's, if they have any."""
+
+
+NO_TERMS: Final = Terms()
+
 Weights: TypeAlias = Mapping[DeploymentName, int]
 
 
@@ -60,7 +74,16 @@ class ServedEndpoint:
     for the next snapshot.
     """
 
-    __slots__ = ("_only", "_split", "auth_mode", "deployments", "name", "usual", "weights")
+    __slots__ = (
+        "_only",
+        "_split",
+        "auth_mode",
+        "deployments",
+        "name",
+        "terms",
+        "usual",
+        "weights",
+    )
 
     def __init__(
         self,
@@ -68,8 +91,10 @@ class ServedEndpoint:
         deployments: Sequence[Served],
         weights: Weights,
         auth_mode: AuthMode = AuthMode.KEY,
+        terms: Terms = NO_TERMS,
     ) -> None:
         self.name = name
+        self.terms = terms
         self.auth_mode = auth_mode
         self.deployments = {each.deployment: each for each in deployments}
         self.weights = {each: weights.get(each, 0) for each in self.deployments}
@@ -145,6 +170,11 @@ class Caller:
     """What was presented. Endpoints take one or the other, whatever the sets say."""
     expires: int | None = None
     """Seconds since the Unix epoch; None: never."""
+    key: str = ""
+    """What records say of it: `primary` or `secondary` of an endpoint, a project key's id, or the
+    subject of a token."""
+    bounds: tuple[Bound, ...] = ()
+    """Its own limits, if it has any."""
 
     def may_call(self, endpoint: EndpointName) -> bool:
         """Whether the endpoint is in reach; it need not exist."""
@@ -169,6 +199,8 @@ class Snapshot:
         default_factory=dict
     )
     """Whom a verified token can stand for -> the endpoints that may then be called."""
+    subject_bounds: Mapping[str, tuple[Bound, ...]] = field(default_factory=dict)
+    """A token's subject -> its limits, if it has any."""
 
 
 class Directory:

@@ -4,6 +4,7 @@ from cupola.gateway.address import Address, resolve
 from cupola.gateway.compatibility import FAILED_DEPENDENCY, OF_MODELS, SERVICE, Compatibility
 from cupola.gateway.dialects import Dialect, dialect_of
 from cupola.gateway.directory import Served, ServedEndpoint
+from cupola.gateway.journey import Journey
 from cupola.http.asgi import (
     EXTENSION,
     Connection,
@@ -24,14 +25,15 @@ DEPLOYMENT = "azureml-model-deployment"
 _DEPLOYMENT = DEPLOYMENT.encode()
 _LONGEST_ECHO = 128
 _STREAM = (
-    (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 )
 _UNREAD = frozenset((Kind.TOO_LARGE, Kind.TOO_SLOW))
 """Errors that leave a body unread on the connection, which must therefore end."""
+
 _MAY_RETRY = frozenset((Kind.UNAVAILABLE, Kind.RATE_LIMITED))
 """The Azure client for Python repeats any request refused with `retry-after`, up to ten times."""
+_RETRY_AFTER = b"retry-after"
 
 
 class Exchange:
@@ -59,7 +61,10 @@ class Exchange:
         compatibility.amend(self.headers)
         self.address: Address | None = resolve(self.path, compatibility.find_endpoint(self.headers))
         self.dialect: Dialect = dialect_of(self.address, self.path)
+        self.journey = Journey(self.id, self.address, self.headers)
         self._served_by: tuple[Header, ...] = ()
+        self.carried: tuple[Header, ...] = ()
+        """What else the reply's head says, of limits and of what it cost."""
 
     def choose(self, endpoint: ServedEndpoint) -> Served:
         """Who answers this call of `endpoint`, as the reply will say.
@@ -93,6 +98,7 @@ class Exchange:
         return endpoint.get(named) if named else None
 
     def _tell(self, served: Served) -> None:
+        self.journey.served = served
         self._served_by = ((b"x-ms-deployment-name", served.deployment.encode()),)
 
     def _find_deployment(self, endpoint: ServedEndpoint) -> str:
@@ -119,25 +125,29 @@ class Exchange:
     ) -> None:
         """Send a whole response."""
         self.started = True
+        self.journey.status = status
         await send_whole(
             self.send, status, ((b"content-type", kind), *self._identity(), *headers), body
         )
 
-    async def start_stream(self) -> None:
-        """Send the head of an event stream."""
+    async def start_stream(self, kind: bytes = b"text/event-stream") -> None:
+        """Send the head of a body that follows in pieces: of an event stream, or of `kind`."""
         self.started = True
-        await start_stream(self.send, (*_STREAM, *self._identity()))
+        self.journey.status = 200
+        await start_stream(self.send, ((b"content-type", kind), *_STREAM, *self._identity()))
 
     async def refuse(self, error: CupolaError, headers: tuple[Header, ...] = ()) -> None:
         """Send `error`, in the dialect of the route."""
+        self.journey.error = error.kind.value
         refusal = self.dialect.refuse(error)
         headers += ((b"x-ms-error-code", refusal.code.encode()),)
         if error.kind is Kind.UNAUTHENTICATED or isinstance(error, InsufficientScope):
             headers += ((b"www-authenticate", _challenge(error)),)
         if error.kind in _UNREAD:
             headers += ((b"connection", b"close"),)
-        if error.retry_after is not None and error.kind in _MAY_RETRY:
-            headers += ((b"retry-after", b"%d" % max(1, round(error.retry_after))),)
+        says_when = any(name == _RETRY_AFTER for name, _ in headers)
+        if error.retry_after is not None and error.kind in _MAY_RETRY and not says_when:
+            headers += ((_RETRY_AFTER, b"%d" % max(1, round(error.retry_after))),)
         status = refusal.status
         if self._compatibility.model_error_status == "424" and error.kind in OF_MODELS:
             status = FAILED_DEPENDENCY
@@ -151,8 +161,19 @@ class Exchange:
         ours = (b"x-request-id", self.id.encode())
         theirs = self.headers.get(b"x-ms-client-request-id")
         if theirs is None:
-            return (ours, *self._served_by)
-        return (ours, (b"x-ms-client-request-id", theirs[:_LONGEST_ECHO]), *self._served_by)
+            return (ours, *self._served_by, *self.carried)
+        echo = (b"x-ms-client-request-id", theirs[:_LONGEST_ECHO])
+        return (ours, echo, *self._served_by, *self.carried)
+
+    def find_status(self, error: Exception) -> int:
+        """The status that the caller sees, now that `error` came up."""
+        if self.started:
+            return 200
+        if not isinstance(error, CupolaError):
+            return 500
+        if self._compatibility.model_error_status == "424" and error.kind in OF_MODELS:
+            return FAILED_DEPENDENCY
+        return self.dialect.refuse(error).status
 
 
 def _challenge(error: CupolaError) -> bytes:

@@ -25,7 +25,7 @@ from cupola.gateway.compatibility import ALIASES, SERVICE, Compatibility
 from cupola.gateway.directory import Served, ServedEndpoint
 from cupola.gateway.exchange import DEPLOYMENT as DEPLOYMENT_HEADER
 from cupola.gateway.plan import can_chat, can_fill
-from cupola.gateway.refusals import ANY, CHAT, CHAT_424, CHAT_ELSEWHERE, describe_refusals
+from cupola.gateway.refusals import ANY, CHAT, CHAT_424, LIMITS, describe_refusals
 from cupola.gateway.refusals import SCHEMAS as REFUSALS
 from cupola.gateway.replies import HEADERS
 from cupola.gateway.replies import SCHEMAS as REPLIES
@@ -241,8 +241,7 @@ class _Operations:
 
     def _refusals_of_chat(self) -> list[int]:
         direct = self._compatibility.model_error_status == "direct"
-        elsewhere = CHAT_ELSEWHERE if self._served.profile.takes_conversations else ()
-        return [*self._barred(), *(CHAT if direct else CHAT_424), *elsewhere]
+        return list(CHAT if direct else CHAT_424)
 
 
 def _refer(*names: str) -> dict[str, Any]:
@@ -250,6 +249,7 @@ def _refer(*names: str) -> dict[str, Any]:
 
 
 _IDS = _refer("x-request-id", "x-ms-client-request-id")
+_REPORT = ("x-cupola-cost", "x-cupola-prompt-tokens", "x-cupola-completion-tokens")
 _EVERYWHERE: list[dict[str, Any]] = [
     {
         "name": "x-ms-client-request-id",
@@ -278,7 +278,7 @@ def _completion(tongue: Tongue) -> dict[str, Any]:
     """Streams are asked for in the body, which no schema of replies can say."""
     return {
         "description": "The reply, or the events of its stream.",
-        "headers": {**_IDS, **_refer("x-ms-deployment-name")},
+        "headers": {**_IDS, **_refer("x-ms-deployment-name", *LIMITS, *_REPORT)},
         "content": {
             kind: {"schema": {"$ref": f"#/components/schemas/{name}"}}
             for kind, name in _COMPLETIONS[tongue].items()

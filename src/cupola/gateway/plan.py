@@ -1,6 +1,7 @@
 """What a checked request asks of engines: one generation or several, and what becomes of them."""
 
 from msgspec import Struct
+from msgspec.json import encode
 from msgspec.structs import replace
 
 from cupola.engines.port import FILL, SAFE_PROMPT, Generation, Piece, Tokens, Verbatim
@@ -12,6 +13,7 @@ from cupola.kit.errors import NotFound
 from cupola.wire.canonical import ChatRequest, Sampled, TextRequest
 
 _NO_ECHO = ("",)
+_BYTES = 3
 _SUFFIX, _PREFIX = "[SUFFIX]", "[PREFIX]"
 
 
@@ -93,6 +95,35 @@ def _pieces(
     if request.suffix is not None:
         return (bos + _SUFFIX, Verbatim(request.suffix), _PREFIX, Verbatim(prompt))
     return (prompt if bos and prompt.startswith(bos) else bos + prompt,)
+
+
+def estimate_prompt(plan: Plan, served: Served) -> int:
+    """Tokens of all prompts, each counted once, as far as anybody knows before an engine has read
+    them: three bytes are a token. Texts of all languages have more bytes a token with the models'
+    own tokenizers, so that it is too much rather than too little; tokens are what they are. One
+    that does not fit the context is the engine's to refuse, and needs no more than the context."""
+    step = len(plan.generations) * plan.per_prompt // plan.answers
+    most = served.profile.context_length
+    return sum([min(most, _estimate(one)) for one in plan.generations[::step]])
+
+
+def most_tokens(plan: Plan, served: Served, prompt: int) -> int:
+    """How many tokens all answers together may have, if each prompt has its share of `prompt`."""
+    room = max(1, served.profile.context_length - prompt)
+    most = plan.generations[0].max_tokens
+    return plan.answers * (room if most is None else min(most, room))
+
+
+def _estimate(generation: Generation) -> int:
+    total = 0
+    for piece in generation.prompt:
+        if isinstance(piece, Tokens):
+            total += _BYTES * len(piece.ids)
+        else:
+            total += len((piece if isinstance(piece, str) else piece.text).encode())
+    if generation.conversation is not None:
+        total += len(encode(generation.conversation.messages))
+    return -(-total // _BYTES)
 
 
 def can_chat(served: Served) -> bool:

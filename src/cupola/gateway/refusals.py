@@ -12,12 +12,12 @@ from cupola.gateway.compatibility import FAILED_DEPENDENCY
 _SAID: Mapping[int, str] = {
     400: "The request cannot be served as written; the message says why.",
     401: "No key or token, or not a valid one.",
-    403: "The token is valid, but gives no right to this.",
+    403: "The token gives no right to this, or a budget is spent.",
     404: "No such endpoint, as far as this key may know; or no such deployment, model or task.",
     408: "The body took too long to arrive.",
     413: "The body is too large.",
     422: "A field has a wrong type or value, or the model lacks it.",
-    429: "The model's provider takes no more for now.",
+    429: "A limit has no room, or the model's provider takes no more for now.",
     FAILED_DEPENDENCY: "The model refused or failed; a header has the status that this would be.",
     500: "A fault of ours. The log has it under the request's id.",
     502: "The engine failed, and did so again on other replicas.",
@@ -26,12 +26,16 @@ _SAID: Mapping[int, str] = {
 
 ANY: Sequence[int] = (401, 404)
 """On every route that needs a key."""
-CHAT: Sequence[int] = (400, 401, 404, 408, 413, 422, 500, 502, 503)
-CHAT_424: Sequence[int] = (401, 404, 408, 413, FAILED_DEPENDENCY, 500, 503)
+CHAT: Sequence[int] = (400, 401, 403, 404, 408, 413, 422, 429, 500, 502, 503)
+CHAT_424: Sequence[int] = (401, 403, 404, 408, 413, FAILED_DEPENDENCY, 429, 500, 503)
 """The same, where all that a model refuses has one status."""
 
-CHAT_ELSEWHERE: Sequence[int] = (429,)
-"""Besides, where somebody else runs the model."""
+LIMITS: Sequence[str] = tuple(
+    f"x-ratelimit-{what}-{of}"
+    for of in ("requests", "tokens")
+    for what in ("limit", "remaining", "reset")
+)
+"""Headers of replies where an endpoint, its project or the key is limited per minute."""
 
 _TEXT = {"type": "string"}
 _STATUS = {"type": "integer", "minimum": 400}
@@ -131,7 +135,7 @@ def _headers(status: int) -> Sequence[str]:
         401: ["www-authenticate"],
         403: ["www-authenticate"],
         FAILED_DEPENDENCY: ["ms-azureml-model-error-statuscode", "ms-azureml-model-error-reason"],
-        429: ["retry-after"],
+        429: ["retry-after", "retry-after-ms", *LIMITS],
         503: ["retry-after"],
     }
     return ["x-request-id", "x-ms-client-request-id", "x-ms-error-code", *own.get(status, [])]

@@ -97,6 +97,11 @@ class Relay:
         self._prompts: dict[int, int] = {}
         self._completion = 0
 
+    @property
+    def tokens(self) -> int:
+        """Of the texts that came so far."""
+        return self._tokens
+
     def receive(self, event: Input) -> tuple[Output, ...]:
         """What must be done about `event`, in order."""
         before = self.state

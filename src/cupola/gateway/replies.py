@@ -152,12 +152,33 @@ HEADERS: Mapping[str, Any] = {
     "x-ms-deployment-name": _header("What answered.", _TEXT, always=True),
     "x-ms-error-code": _header("The body's code.", _TEXT, always=True),
     "www-authenticate": _header(
-        "How to send a key or token, and what is wrong with the token.",
+        "How to send a key or token, and what is wrong with the token; absent where a budget is "
+        "spent.",
         {"type": "string", "pattern": '^Bearer( error="[a-z_]+")?$'},
-        always=True,
+        always=False,
     ),
     "retry-after": _header(
         "Seconds after which to ask again, where that is known.", _COUNT, always=False
+    ),
+    "retry-after-ms": _header("The same in milliseconds, of a limit.", _COUNT, always=False),
+    **{
+        f"x-ratelimit-{what}-{of}": _header(said.format(of), _COUNT, always=False)
+        for of in ("requests", "tokens")
+        for what, said in (
+            ("limit", "How many {} a minute may have, by the limit with the least left."),
+            ("remaining", "How many {} of that limit are left."),
+            ("reset", "Seconds after which all {} are free again, if nothing else comes."),
+        )
+    },
+    "x-cupola-cost": _header(
+        "What the reply cost, if the request has the header `x-cupola-report` and the model a "
+        "price. In a stream it is a comment before the last event, as are the two counts.",
+        _TEXT,
+        always=False,
+    ),
+    "x-cupola-prompt-tokens": _header("Tokens of the prompt, as above.", _COUNT, always=False),
+    "x-cupola-completion-tokens": _header(
+        "Tokens of the completion, as above.", _COUNT, always=False
     ),
     "ms-azureml-model-error-statuscode": _header(
         "The status that this error has by itself.", _COUNT, always=True

@@ -7,7 +7,7 @@ is bounded in time and in tries: a request that kills engines must not be handed
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 from cupola.engines.port import Generation, Replica
 from cupola.gateway.directory import Pool
@@ -25,13 +25,21 @@ _log = logging.getLogger(__name__)
 
 
 async def begin(
-    pool: Pool, generation: Generation, clock: Clock, limits: Limits
+    pool: Pool,
+    generation: Generation,
+    clock: Clock,
+    limits: Limits,
+    on_wait: Callable[[float], None] = lambda seconds: None,
 ) -> tuple[Event, AsyncGenerator[Event, None]]:
-    """The first event of an answer, and the generator of the rest, which the caller must close."""
+    """The first event of an answer, and the generator of the rest, which the caller must close.
+
+    Args:
+        on_wait: Told how many seconds nobody was ready for it, if so.
+    """
     deadline = clock.monotonic() + limits.wait_seconds
     failed: Replica | None = None
     for attempt in range(1, limits.tries + 1):
-        replica = await _pick(pool, failed, deadline - clock.monotonic())
+        replica = await _pick(pool, failed, deadline, clock, on_wait)
         events = replica.generate(generation)
         first = await _first(events)
         if not (type(first) is Failed and isinstance(first.error, EngineFailed)):
@@ -48,7 +56,13 @@ async def _first(events: AsyncGenerator[Event, None]) -> Event:
     return Failed(EngineFailed("The engine ended without an answer."))
 
 
-async def _pick(pool: Pool, failed: Replica | None, patience: float) -> Replica:
+async def _pick(
+    pool: Pool,
+    failed: Replica | None,
+    deadline: float,
+    clock: Clock,
+    on_wait: Callable[[float], None],
+) -> Replica:
     """The least busy ready replica, preferably not the one that just failed."""
     ready = pool.ready()
     if failed is not None:
@@ -57,7 +71,10 @@ async def _pick(pool: Pool, failed: Replica | None, patience: float) -> Replica:
             await asyncio.sleep(_PAUSE)
         ready = others or pool.ready()
     if not ready:
-        if patience <= 0 or not await pool.wait_ready(patience):
+        since = clock.monotonic()
+        there = since < deadline and await pool.wait_ready(deadline - since)
+        on_wait(clock.monotonic() - since)
+        if not there:
             raise Unavailable(
                 f"No replica can answer now: {pool.reason()}", retry_after=_RETRY_AFTER
             )

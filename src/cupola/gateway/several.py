@@ -22,11 +22,15 @@ from cupola.wire.canonical import Delta, Event, Failed, Finish
 
 
 async def answer_several(
-    pool: Pool, plan: Plan, clock: Clock, limits: Limits
+    pool: Pool,
+    plan: Plan,
+    clock: Clock,
+    limits: Limits,
+    on_wait: Callable[[float], None] = lambda seconds: None,
 ) -> AsyncGenerator[Event, None]:
     """The events of all answers as they come. Closing it ends what is under way."""
     queue: asyncio.Queue[Event] = asyncio.Queue()
-    start = partial(begin, pool, clock=clock, limits=limits)
+    start = partial(begin, pool, clock=clock, limits=limits, on_wait=on_wait)
     step = plan.answers // len(plan.generations)
     tasks = [
         supervise(_answer(start, one, [echo] * step, step * i, queue), name=f"answer {i}")

@@ -6,23 +6,27 @@ not changed, which are in the midst of their split's deck.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, field, fields, replace
+from typing import Final, TypeAlias
 
 from cupola.deployments.model import AuthMode, Deployment, Endpoint
 from cupola.deployments.schemas import get_keys
-from cupola.gateway.directory import Caller, Served, ServedEndpoint, Snapshot, Weights
+from cupola.gateway.directory import Caller, Served, ServedEndpoint, Snapshot, Terms, Weights
 from cupola.identity.model import User
 from cupola.ids import EndpointName, ProjectName, UserId
 from cupola.keys.model import Lineage
 from cupola.keys.service import Keyring
 from cupola.projects.model import RIGHTS, Member, Right
+from cupola.quotas.model import Bound, Limits, Scope
 from cupola.tokens.model import By, Grantee, TokenGrant
 
 Describe: TypeAlias = Callable[[Endpoint, Deployment], Served | None]
 """What the gateway must know of a deployment; None: it cannot be served yet. The same object as
 long as nothing of it has changed."""
 _Derived: TypeAlias = tuple[Lineage, int, int]
+_Limits: TypeAlias = Mapping[Scope, Limits]
+_NO_LIMITS: Final = Limits()
+_OWN_KEYS: Final = ("primary", "secondary")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,7 @@ class KeyGrant:
     """None: all of the project."""
     expires: int | None = None
     """Seconds since the Unix epoch; None: never."""
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,8 @@ class Known:
     users: Sequence[User] = ()
     members: Sequence[Member] = ()
     keys: Sequence[KeyGrant] = ()
+    limits: Mapping[Scope, Limits] = field(default_factory=dict)
+    """What people set for projects and keys, and for endpoints beyond their own."""
     tokens: Sequence[TokenGrant] = ()
     """From the settings; users have the rights of their roles besides."""
 
@@ -62,40 +69,52 @@ class SnapshotBuilder:
 
     def build(self, known: Known) -> Snapshot:
         """The snapshot of what is known now."""
-        self._endpoints = {each.name: self._serve(each) for each in known.endpoints}
+        limits = known.limits
+        self._endpoints = {each.name: self._serve(each, limits) for each in known.endpoints}
         projects = _group(known.endpoints)
         rights = _Rights(known)
         return Snapshot(
             endpoints={name: served for name, (_, served) in self._endpoints.items()},
             keys={
-                **self._list_keys(known.endpoints),
-                **_list_project_keys(known.keys, projects, rights),
+                **self._list_keys(known.endpoints, limits),
+                **_list_project_keys(known.keys, projects, rights, limits),
             },
             token_grants=_grant_tokens(known, rights),
+            subject_bounds={
+                scope.id: (Bound(scope, some),)
+                for scope, some in limits.items()
+                if scope.kind == "key"
+            },
         )
 
-    def _serve(self, endpoint: Endpoint) -> tuple["_Shape", ServedEndpoint]:
+    def _serve(self, endpoint: Endpoint, limits: _Limits) -> tuple["_Shape", ServedEndpoint]:
         deployments = tuple(
             served
             for each in endpoint.deployments
             if (served := self._describe(endpoint, each)) is not None
         )
+        terms = _find_terms(endpoint, limits)
         shape = _Shape(deployments, endpoint.traffic, endpoint.auth_mode)
         before = self._endpoints.get(endpoint.name)
         if before is not None and before[0] == shape:
+            before[1].terms = terms
             return before
-        made = ServedEndpoint(endpoint.name, deployments, endpoint.traffic, endpoint.auth_mode)
+        made = ServedEndpoint(
+            endpoint.name, deployments, endpoint.traffic, endpoint.auth_mode, terms
+        )
         return shape, made
 
-    def _list_keys(self, endpoints: Sequence[Endpoint]) -> dict[bytes, Caller]:
+    def _list_keys(self, endpoints: Sequence[Endpoint], limits: _Limits) -> dict[bytes, Caller]:
         """Both keys of each; also of those that take tokens, to tell their owners so."""
         digests: dict[_Derived, tuple[bytes, bytes]] = {}
         callers: dict[bytes, Caller] = {}
         for endpoint in endpoints:
             derived = _derive(endpoint)
             pair = digests[derived] = self._digests.get(derived) or self._digest(endpoint)
-            caller = Caller((frozenset((endpoint.name,)),))
-            callers[pair[0]] = callers[pair[1]] = caller
+            reach = (frozenset((endpoint.name,)),)
+            for digest, key in zip(pair, _OWN_KEYS, strict=True):
+                bounds = _bind(Scope("key", f"{endpoint.name}/{key}"), limits)
+                callers[digest] = Caller(reach, key=key, bounds=bounds)
         self._digests = digests
         return callers
 
@@ -162,13 +181,36 @@ def _group(endpoints: Iterable[Endpoint]) -> _ByProject:
 
 
 def _list_project_keys(
-    keys: Sequence[KeyGrant], projects: _ByProject, rights: _Rights
+    keys: Sequence[KeyGrant], projects: _ByProject, rights: _Rights, limits: _Limits
 ) -> dict[bytes, Caller]:
     return {
-        key.digest: Caller((_reach(key, projects),), expires=key.expires)
+        key.digest: Caller(
+            (_reach(key, projects),),
+            expires=key.expires,
+            key=key.id,
+            bounds=_bind(Scope("key", key.id), limits),
+        )
         for key in keys
         if rights.may_call(key.project, key.made_by)
     }
+
+
+def _find_terms(endpoint: Endpoint, limits: _Limits) -> Terms:
+    """The endpoint's own limits, but for those that people set for it by its scope."""
+    scope = Scope("endpoint", endpoint.name)
+    own = Limits(endpoint.limits.requests_per_minute, endpoint.limits.tokens_per_minute)
+    if (given := limits.get(scope)) is not None:
+        names = (one.name for one in fields(Limits))
+        changed = {name: value for name in names if (value := getattr(given, name)) is not None}
+        own = replace(own, **changed)
+    bounds = () if own == _NO_LIMITS else (Bound(scope, own),)
+    project = _bind(Scope("project", endpoint.project), limits)
+    return Terms(endpoint.project, endpoint.kind.value, bounds + project)
+
+
+def _bind(scope: Scope, limits: _Limits) -> tuple[Bound, ...]:
+    found = limits.get(scope)
+    return () if found is None or found == _NO_LIMITS else (Bound(scope, found),)
 
 
 def _reach(key: KeyGrant, projects: _ByProject) -> frozenset[EndpointName]:

@@ -216,6 +216,17 @@ def require_administrator(principal: Principal) -> None:
         raise Forbidden(_narrow(Right.ADMINISTER))
 
 
+def require_observer(principal: Principal) -> None:
+    """Raises: Forbidden, unless principal is an administrator whose token may at least read.
+
+    So what watches the platform can have a token that changes nothing.
+    """
+    if not principal.user.administrator:
+        raise Forbidden("Only a platform administrator's token may do this. Ask one of yours.")
+    if Right.READ not in limit_rights(principal, _EVERYTHING):
+        raise Forbidden(_narrow(Right.READ))
+
+
 def _explain(principal: Principal, rights: frozenset[Right], right: Right) -> str:
     if right in rights:
         return _narrow(right)

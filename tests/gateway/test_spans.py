@@ -1,0 +1,150 @@
+"""Spans, as a collector gets them that takes OTLP over HTTP."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+
+from cupola.engines.port import Generation
+from cupola.gateway.spans import RequestSpans
+from cupola.kit.clock import SystemClock
+from cupola.kit.errors import EngineFailed
+from cupola.telemetry.tracing import open_tracer
+from cupola.wire.canonical import Delta, Event, Failed, Finish, Usage
+from tests.collector import collector, read_attributes
+from tests.gateway.fakes import (
+    HELLO,
+    Caller,
+    FixedPool,
+    Response,
+    Script,
+    ScriptedReplica,
+    gateway_of,
+    saying,
+    served,
+)
+
+CHAT = "/endpoints/pilot/chat/completions"
+SECRET = "the prompt that nobody else may read"
+ASKED: dict[str, Any] = {"messages": [{"role": "user", "content": SECRET}]}
+PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch):
+    for name in ("OTEL_TRACES_SAMPLER", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_SDK_DISABLED"):
+        monkeypatch.delenv(name, raising=False)
+
+
+async def trace(
+    script: Script, body: dict[str, Any] = ASKED, **named: Any
+) -> tuple[Response, list[Span], list[dict[str, Any]]]:
+    """One request, and the spans that came of it by the time that the tracer was closed."""
+    with collector() as found:
+        clock = SystemClock()
+        pilot = served(FixedPool([ScriptedReplica(script)]))
+        with open_tracer(found.url, "1.2.3") as tracer:
+            gateway = gateway_of(pilot, clock=clock, observers=(RequestSpans(tracer, clock),))
+            response = await Caller(gateway).call(CHAT, body, **named)
+        return response, found.spans, found.resources
+
+
+def sort(spans: list[Span]) -> tuple[Span, Span]:
+    request = next(each for each in spans if each.kind == Span.SPAN_KIND_SERVER)
+    engine = next(each for each in spans if each.kind == Span.SPAN_KIND_CLIENT)
+    return request, engine
+
+
+async def test_request_has_a_span_and_its_engine_one_within():
+    """Named and described by the conventions, without a word of the prompt."""
+
+    async def slow(request: Generation) -> AsyncGenerator[Event, None]:
+        await asyncio.sleep(0.05)
+        yield Delta("Hi", 1)
+        await asyncio.sleep(0.02)
+        yield Delta("!", 1)
+        yield Finish("stop", Usage(7, 2))
+
+    before = time.time_ns()
+    response, spans, resources = await trace(slow, {**ASKED, "stream": True})
+    request, engine = sort(spans)
+
+    assert "chat Cupola-Pilot" == request.name
+    attributes = read_attributes(request)
+    assert {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.request.model": "Cupola-Pilot",
+        "gen_ai.response.finish_reasons": ["stop"],
+        "gen_ai.response.id": response.headers["x-request-id"],
+        "gen_ai.usage.input_tokens": 7,
+        "gen_ai.usage.output_tokens": 2,
+        "http.response.status_code": 200,
+        "cupola.endpoint": "pilot",
+    }.items() <= attributes.items()
+    assert attributes["cupola.time_to_first_token"] >= 0.05
+    assert (request.trace_id, request.span_id) == (engine.trace_id, engine.parent_span_id)
+    assert before <= request.start_time_unix_nano <= engine.start_time_unix_nano
+    assert engine.end_time_unix_nano <= request.end_time_unix_nano <= time.time_ns()
+    assert engine.end_time_unix_nano - engine.start_time_unix_nano >= 0.07e9
+    assert ["first token"] == [event.name for event in engine.events]
+    assert [("cupola", "1.2.3")] == [(r["service.name"], r["service.version"]) for r in resources]
+    assert SECRET not in str(spans)
+
+
+async def test_callers_trace_goes_on():
+    """Whoever sends a `traceparent` finds ours below it; nonsense begins a trace of its own."""
+    _, spans, _ = await trace(saying(*HELLO), headers={"traceparent": PARENT})
+    request, engine = sort(spans)
+    assert PARENT.split("-")[1] == request.trace_id.hex() == engine.trace_id.hex()
+    assert PARENT.split("-")[2] == request.parent_span_id.hex()
+
+    response, spans, _ = await trace(saying(*HELLO), headers={"traceparent": "nonsense"})
+    assert 200 == response.status
+    assert b"" == sort(spans)[0].parent_span_id
+
+
+async def test_caller_decides_what_is_sampled():
+    """The usual sampler heeds the flag of the parent: this one asked for no span."""
+    _, spans, _ = await trace(saying(*HELLO), headers={"traceparent": PARENT[:-1] + "0"})
+
+    assert [] == spans
+
+
+async def test_librarys_own_sampler_counts(monkeypatch: pytest.MonkeyPatch):
+    """By the variables that operators know."""
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
+    _, spans, _ = await trace(saying(*HELLO))
+
+    assert [] == spans
+
+
+async def test_failure_is_an_error_and_a_refusal_is_none():
+    """What the caller did wrong is no error of the server; an engine that died is."""
+    _, spans, _ = await trace(saying(Failed(EngineFailed("It died."))))
+    request = next(each for each in spans if each.kind == Span.SPAN_KIND_SERVER)
+    assert Status.STATUS_CODE_ERROR == request.status.code
+    assert "engine_failed" == read_attributes(request)["error.type"]
+
+    _, spans, _ = await trace(saying(*HELLO), key="x" * 32)
+    (request,) = spans
+    assert Status.STATUS_CODE_UNSET == request.status.code
+    assert "unauthenticated" == read_attributes(request)["error.type"]
+    assert "cupola.endpoint" not in read_attributes(request)
+
+
+async def test_collector_that_is_away_harms_nobody():
+    """Requests are answered as fast as ever, and the end does not wait for it."""
+    clock = SystemClock()
+    pilot = served(FixedPool([ScriptedReplica(saying(*HELLO))]))
+    began = clock.monotonic()
+    with open_tracer("http://127.0.0.1:9", "1.2.3") as tracer:
+        gateway = gateway_of(pilot, clock=clock, observers=(RequestSpans(tracer, clock),))
+        for _ in range(50):
+            assert 200 == (await Caller(gateway).call(CHAT, ASKED)).status
+        answered = clock.monotonic()
+
+    assert answered - began < 2
+    assert clock.monotonic() - answered < 5
