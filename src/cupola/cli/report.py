@@ -175,5 +175,7 @@ def _write_png(report: Report, file: Path) -> None:
     axes.bar_label(bars, [" ".join(_values(report, row)) for row in report.rows], padding=4)
     axes.invert_yaxis()
     axes.set_xticks([])
-    axes.set_title(f"{report.title}: {report.measure}".replace("$", r"\$"))
+    axes.margins(x=0.15)  # room for the figures beside the bars
+    axes.spines[:].set_visible(False)
+    figure.suptitle(f"{report.title}: {report.measure}", x=0.01, ha="left")
     figure.savefig(file, format="png", dpi=120)

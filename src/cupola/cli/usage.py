@@ -214,11 +214,10 @@ def _read_cost(found: "CostReport") -> "Report":
     from cupola.kit.money import parse_amount
 
     rows = [
-        Row([*line.group.values()], [line.currency, line.cost], parse_amount(line.cost))
+        Row([*line.group.values()], [f"{line.cost} {line.currency}"], parse_amount(line.cost))
         for line in found.items
     ]
-    columns = ["currency", "cost"]
-    return Report(_title("Cost", found), found.by, columns, "cost", _sort(found.by, rows))
+    return Report(_title("Cost", found), found.by, ["cost"], "cost", _sort(found.by, rows))
 
 
 def _sort(by: "Sequence[str]", rows: "list[Row]") -> "list[Row]":

@@ -28,9 +28,9 @@ class Right(StrEnum):
     DEPLOY = "deploy"
     """Make, change and delete endpoints; accept offers; regenerate keys; make project keys."""
     GOVERN = "govern"
-    """Choose members, see the audit log of the project, delete it."""
+    """Choose members, set limits and budgets, see the audit log of the project, delete it."""
     ADMINISTER = "administer"
-    """Whatever concerns the platform as a whole: projects, users, quotas, instance types."""
+    """Whatever concerns the platform as a whole: projects, users, quotas, types, prices."""
 
 
 class Role(StrEnum):
