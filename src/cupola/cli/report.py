@@ -63,7 +63,7 @@ def print_report(report: Report) -> None:
     ]
     bars = [draw_bar(row.measure, most) for row in report.rows]
     print_table(
-        [*shown[0], report.measure.upper()],
+        [*shown[0], "" if report.measure in report.columns else report.measure.upper()],
         [[*line, bar] for line, bar in zip(shown[1:], bars, strict=True)],
     )
 
