@@ -9,12 +9,14 @@ def test_sdk():
 
     assert sorted(names) == names
     assert [
-        *("AsyncCupola", "AuditEntry", "BadReply", "Change", "Changes", "Conflict", "Cupola"),
-        *("CupolaError", "Deployment", "DeviceCode", "Difference", "Endpoint", "Forbidden"),
-        *("InstanceType", "Invalid", "KeyPair", "Limits", "Me", "Member", "Membership", "Model"),
-        *("NotFound", "Operation", "OperationFailed", "Project", "ProjectKey", "RateLimited"),
-        *("Refused", "ServerFailed", "Session", "SignedIn", "Stale", "Subscription", "TimedOut"),
-        *("TooLarge", "Unauthenticated", "Unavailable", "Unreachable", "User"),
+        *("AllLimits", "AsyncCupola", "AuditEntry", "BadReply", "Budget", "Change"),
+        *("Changes", "Conflict", "CostLine", "CostReport", "Cupola", "CupolaError"),
+        *("Deployment", "DeviceCode", "Difference", "Endpoint", "Forbidden", "InstanceType"),
+        *("Invalid", "KeyPair", "Limits", "Me", "Member", "Membership", "Model", "NotFound"),
+        *("Notice", "Operation", "OperationFailed", "Price", "Project", "ProjectKey"),
+        *("RateLimited", "Refused", "ServerFailed", "Session", "SignedIn", "Stale"),
+        *("Subscription", "TimedOut", "TooLarge", "Unauthenticated", "Unavailable"),
+        *("Unreachable", "UsageLine", "UsageReport", "User"),
     ] == names
     assert {"cupola.sdk"} == {getattr(cupola.sdk, name).__module__ for name in names}
     assert sorted(names) == sorted(
