@@ -13,8 +13,7 @@ from cupola.deployments.pool import DeploymentPool
 from cupola.ids import DeploymentName, EndpointName
 from cupola.kit.clock import FakeClock
 from cupola.metering.writer import Ledger
-from cupola.quotas.model import Bound, LimitKind, Limits, Scope
-from cupola.quotas.redis import RedisStatistics
+from cupola.quotas.model import Bound, LimitKind, Limits, RedisStatistics, Scope
 from cupola.quotas.service import Limiter
 from cupola.telemetry.metrics import Source, render
 from cupola.testing import MemoryCounters, MemoryRecords

@@ -11,7 +11,7 @@ from cupola.deployments.machine import read_resident
 from cupola.deployments.model import Address
 from cupola.deployments.pool import DeploymentPool
 from cupola.metering.writer import LedgerStatistics
-from cupola.quotas.redis import RedisStatistics
+from cupola.quotas.model import RedisStatistics
 from cupola.quotas.service import Statistics as LimitStatistics
 from cupola.telemetry.metrics import Family, Kind, Reading, Sample
 

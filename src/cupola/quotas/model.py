@@ -254,3 +254,13 @@ def write_headers(outcome: Ticket | Refused) -> list[Header]:
         found.append((b"retry-after", b"%d" % max(1, math.ceil(outcome.retry_after))))
         found.append((b"retry-after-ms", b"%d" % max(1, math.ceil(outcome.retry_after * 1000))))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class RedisStatistics:
+    """Since the process started."""
+
+    outages: int
+    failures: int
+    """Calls that Redis did not answer, and that were not tried because of that."""
+    is_away: bool

@@ -33,6 +33,7 @@ from cupola.quotas.model import (
     Demand,
     LimitKind,
     Limits,
+    RedisStatistics,
     Refused,
     Scope,
     Settled,
@@ -69,16 +70,6 @@ class Options:
     patience: float = 0.5
     """Seconds after which it counts as away."""
     lease: float = LEASE
-
-
-@dataclass(frozen=True, slots=True)
-class RedisStatistics:
-    """Since the process started."""
-
-    outages: int
-    failures: int
-    """Calls that Redis did not answer, and that were not tried because of that."""
-    is_away: bool
 
 
 @dataclass(slots=True)
