@@ -4,15 +4,9 @@ Each stands before the same mock engine and gives the same words in as many even
 llama.cpp's way of speaking and a Unix socket, as always; the others through OpenAI's and TCP, which
 is what they can do. All of them are pinned to one core, and all but the one being asked are
 stopped; the load generator and the mock have the other core. They are asked in turn, round by
-round, and a ratio is the median of the rounds' ratios.
-
-Ours has everything on: a key, limits, a price, metrics, and a record in a ledger that is on the
-disk before the reply ends; a second one leaves the ledger to the system's own time. The others are
-set up as their users would for speed: LiteLLM with one worker, a master key and nothing else (no
-database, no callbacks, no retries); Portkey without its console, told by headers where to go;
-sglang-router with one worker and without health checks, retries and circuit breaker, and it knows
-no keys. The bytes that they answer with are checked before anything is measured, and counted while
-it is. What is not there is named and left out.
+round, and a ratio is the median of the rounds' ratios. How each is set up stands in
+`bench.contenders`; what they answer is checked before anything is measured, and counted while it
+is. What is not there is named and left out.
 """
 
 import argparse
@@ -20,16 +14,14 @@ import asyncio
 import http.client
 import json
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -37,7 +29,8 @@ from typing import Any, Final
 import uvloop
 
 from bench import bed
-from bench.bed import FULL, KEY, QUICK, REQUEST, WEIGHTS, Options
+from bench.bed import FULL, QUICK, REQUEST, Options
+from bench.contenders import ALL, OURS, Absent, Setup, free_port
 from bench.load import Figures, Target, measure, post
 from bench.mock_engine import MODEL, WORD
 from cupola import __version__
@@ -45,30 +38,11 @@ from cupola import __version__
 TOKENS: Final = 32
 """Of each reply, whole or streamed."""
 CLIENTS: Final = (1, 16, 64)
-OURS: Final = ("Cupola", "Cupola, ledger without sync")
 WANTED: Final = {"LiteLLM": 100.0, "Portkey": 5.0, "sglang-router": 1.0}
 """How many times its requests a second ours should do."""
-_ENVIRONMENTS: Final = Path(".venv/peers")
-_PORTKEY: Final = Path("bench/portkey/node_modules/@portkey-ai/gateway")
-_MASTER: Final = "sk-bench"
 _START: Final = 120.0
 """Seconds that a gateway may take until its first right reply."""
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
-
-
-class Absent(Exception):
-    """A gateway that cannot be measured here, and why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """How one is started, and asked."""
-
-    command: Sequence[str]
-    path: str = "/v1/chat/completions"
-    headers: tuple[str, ...] = (f"Authorization: Bearer {_MASTER}",)
-    environment: Mapping[str, str] = field(default_factory=dict)
-    prints_port: bool = False
 
 
 @dataclass(slots=True)
@@ -132,100 +106,11 @@ class Gateway:
         return content
 
 
-def _cupola(mode: str) -> Callable[[int, int, Path], Setup]:
-    def setup(port: int, engine: int, folder: Path) -> Setup:
-        module = ("-m", "bench.gateway", str(WEIGHTS), str(folder / "e.sock"), KEY, "1", mode)
-        return Setup(
-            (sys.executable, *module),
-            path="/endpoints/bench/chat/completions",
-            headers=(f"Authorization: Bearer {KEY}",),
-            prints_port=True,
-        )
-
-    return setup
-
-
-def _litellm(port: int, engine: int, folder: Path) -> Setup:
-    program = _find(_ENVIRONMENTS / "litellm/bin/litellm")
-    model = {
-        "model": f"openai/{MODEL}",
-        "api_base": f"http://127.0.0.1:{engine}/v1",
-        "api_key": "sk-engine",
-    }
-    config = {
-        "model_list": [{"model_name": MODEL, "litellm_params": model}],
-        "general_settings": {"master_key": _MASTER},
-        "litellm_settings": {"set_verbose": False, "callbacks": [], "num_retries": 0},
-    }
-    file = folder / "litellm.yaml"  # JSON is YAML
-    file.write_text(json.dumps(config))
-    where = ("--host", "127.0.0.1", "--port", str(port))
-    return Setup(
-        (program, "--config", str(file), *where, "--num_workers", "1"),
-        environment={
-            "LITELLM_MODE": "PRODUCTION",
-            "LITELLM_LOG": "ERROR",
-            "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # no look at the network at the start
-        },
-    )
-
-
-def _portkey(port: int, engine: int, folder: Path) -> Setup:
-    node = shutil.which("node")
-    if node is None:
-        raise Absent("node is not installed")
-    script = _find(_PORTKEY / "build/start-server.js")
-    return Setup(
-        (node, script, f"--port={port}", "--headless"),
-        headers=(
-            "Authorization: Bearer sk-engine",
-            "x-portkey-provider: openai",
-            f"x-portkey-custom-host: http://127.0.0.1:{engine}/v1",
-        ),
-        environment={"NODE_ENV": "production"},
-    )
-
-
-def _sglang_router(port: int, engine: int, folder: Path) -> Setup:
-    program = _find(_ENVIRONMENTS / "sglang-router/bin/python")
-    return Setup(
-        (
-            *(program, "-m", "sglang_router.launch_router"),
-            *("--host", "127.0.0.1", "--port", str(port)),
-            *("--worker-urls", f"http://127.0.0.1:{engine}", "--policy", "round_robin"),
-            *("--disable-health-check", "--disable-retries", "--disable-circuit-breaker"),
-            *("--prometheus-port", str(_free_port()), "--log-level", "error"),
-        ),
-        headers=(),
-    )
-
-
-_ALL: Final = {
-    OURS[0]: _cupola("metered"),
-    OURS[1]: _cupola("unsynced"),
-    "LiteLLM": _litellm,
-    "Portkey": _portkey,
-    "sglang-router": _sglang_router,
-}
-
-
-def _find(program: Path) -> str:
-    if not program.exists():
-        raise Absent(f"{program} is not there: `make bench PEERS=1` could not set it up")
-    return str(program.absolute())
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
 @contextmanager
 def _running(name: str, engine: int, folder: Path) -> Iterator[Gateway]:
     """A gateway that has answered rightly, stopped until it is woken. Raises: `Absent`."""
-    port = _free_port()
-    setup = _ALL[name](port, engine, folder)
+    port = free_port()
+    setup = ALL[name](port, engine, folder)
     log = folder / f"{name}.log"
     with log.open("wb") as file:
         piped = None if setup.prints_port else file
@@ -273,7 +158,7 @@ async def measure_peers(options: Options) -> dict[str, Any]:
         engine = bed.read_port(mock)
         gateways: list[Gateway] = []
         absent: dict[str, str] = {}
-        for name in _ALL:
+        for name in ALL:
             try:
                 gateways.append(stack.enter_context(_running(name, engine, folder)))
             except Absent as reason:
@@ -366,7 +251,7 @@ def _versions() -> dict[str, str]:
 
 def report(results: Mapping[str, Any]) -> str:
     """The figures as Markdown."""
-    names = [name for name in _ALL if name not in results["left out"]]
+    names = [name for name in ALL if name not in results["left out"]]
     lines = [f"Versions: {results['versions']}"]
     lines += [f"{name} is left out: {reason}." for name, reason in results["left out"].items()]
     lines += ["", "| replies/s (p50 ms) | " + " | ".join(names) + " |"]

@@ -4,10 +4,8 @@ The thread has the one connection that writes, so nothing ever waits for a lock,
 what the disk's flush costs. Readers have their own connections (`store`).
 """
 
-import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import starmap
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from cupola.kit.errors import Unavailable
+from cupola.kit.worker import Worker
 from cupola.metering.model import DAY, HOUR, UsageRecord
 from cupola.metering.statements import add_sums, insert_record
 from cupola.metering.usage import SUMMED, Group, Sums, roll_up
@@ -41,7 +40,7 @@ class SqliteRecords:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self._thread = Worker("ledger")
         self._open: sqlite3.Connection | None = None
 
     async def write(self, records: Sequence[UsageRecord]) -> None:
@@ -51,12 +50,12 @@ class SqliteRecords:
         return await self._do(lambda connection: _expire(connection, before, limit))
 
     async def close(self) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+        await self._thread.do(self._close)
+        self._thread.stop()
 
     async def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._thread, self._run, work)
+            return await self._thread.do(partial(self._run, work))
         except sqlite3.Error as error:
             raise Unavailable(
                 "The ledger cannot be written now.", private=f"{self._file}: {error}"
