@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import starmap
+from operator import attrgetter
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -15,9 +16,9 @@ import msgspec
 
 from cupola.kit.errors import Unavailable
 from cupola.kit.worker import Worker
-from cupola.metering.model import DAY, HOUR, UsageRecord
+from cupola.metering.model import HOUR, UsageRecord
 from cupola.metering.statements import add_sums, insert_record
-from cupola.metering.usage import SUMMED, Group, Sums, roll_up
+from cupola.metering.usage import SUMMED, Group, Sums, roll_up, roll_up_hours
 
 T = TypeVar("T")
 
@@ -28,7 +29,9 @@ _PRAGMAS: Final = (
     "cache_size = -32768",  # KiB
 )
 _INSERT: Final = insert_record()
-_ADD: Final = ((HOUR, add_sums("usage_hours")), (DAY, add_sums("usage_days")))
+_ADD_HOURS: Final = add_sums("usage_hours")
+_ADD_DAYS: Final = add_sums("usage_days")
+_read_sums: Final = attrgetter(*SUMMED)
 _EXPIRE: Final = (
     "DELETE FROM usage_records WHERE sequence IN (SELECT sequence FROM usage_records "
     "WHERE time < ? ORDER BY time, sequence LIMIT ?)"
@@ -94,12 +97,13 @@ def _write(records: Sequence[UsageRecord], connection: sqlite3.Connection) -> No
         for record in records
         if execute(_INSERT, msgspec.structs.astuple(record)).rowcount == 1
     ]
-    for grain, statement in _ADD:
-        connection.executemany(statement, starmap(_row, roll_up(fresh, grain).items()))
+    hours = roll_up(fresh, HOUR)
+    connection.executemany(_ADD_HOURS, starmap(_row, hours.items()))
+    connection.executemany(_ADD_DAYS, starmap(_row, roll_up_hours(hours).items()))
 
 
 def _row(group: Group, sums: Sums) -> tuple[str | int, ...]:
-    return (*group, *(getattr(sums, name) for name in SUMMED))
+    return (*group, *_read_sums(sums))
 
 
 def _expire(connection: sqlite3.Connection, before: float, limit: int) -> int:
