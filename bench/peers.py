@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -124,11 +124,7 @@ def _running(name: str, engine: int, folder: Path) -> Iterator[Gateway]:
         yield gateway
     finally:
         gateway.wake()
-        process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(10)
-        process.kill()
-        process.wait()
+        bed.end(process)
 
 
 def _await(gateway: Gateway, log: Path) -> None:
