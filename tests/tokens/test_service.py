@@ -168,7 +168,7 @@ async def test_what_nobody_signed_proves_nothing(token: str):
     assert isinstance(await refusal(tokens, token), InvalidToken)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.one_of(
         st.text(max_size=60),
