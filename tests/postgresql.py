@@ -17,6 +17,7 @@ from typing import Any
 import asyncpg
 
 from tests.acceptance.missing import give_up
+from tests.patience import PATIENCE
 
 _DEBIAN = Path("/usr/lib/postgresql")
 _OPTIONS = (
@@ -40,7 +41,8 @@ class Cluster:
         """Returns when it answers."""
         with (self._folder / "log").open("ab") as log:
             self._server = subprocess.Popen(self._line, stdout=subprocess.DEVNULL, stderr=log)
-        for _ in range(300):
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
             if self._server.poll() is not None:
                 break
             try:
@@ -56,7 +58,7 @@ class Cluster:
         """At once, whoever is connected: as when its machine goes."""
         if self._server is not None:
             self._server.send_signal(signal.SIGQUIT)
-            self._server.wait(30)
+            self._server.wait(PATIENCE)
             self._server = None
 
     def create(self, template: str = "template1") -> str:

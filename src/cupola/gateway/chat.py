@@ -85,6 +85,7 @@ class Chat:
         journey.stream = request.stream
         completion = _Completion(relay, delivery, self._clock, journey)
         passage: Passage | None = None
+        billed = False
         try:
             async with Hangup(exchange.connection):
                 arrived = self._clock.monotonic()
@@ -101,6 +102,7 @@ class Chat:
                     journey.answered = self._clock.monotonic()
                     await events.aclose()
             bill = await passage.settle(completion.end(completion.find_status(exchange)))
+            billed = True
             if _REPORT in exchange.headers:
                 delivery.report(bill)
             await delivery.close()
@@ -115,8 +117,8 @@ class Chat:
             journey.usage, journey.counted = settled.usage, settled.counted
             self._usage.record(settled, served, exchange.id)
             if passage is not None:
-                status = 200 if exchange.started else 0
-                await passage.release(completion.end(completion.status or status))
+                status = completion.status or (200 if exchange.started else 0)
+                await passage.release(None if billed else completion.end(status))
 
     async def _read(
         self, exchange: Exchange, address: Address
@@ -217,7 +219,8 @@ class _Completion:
 
     def settle(self) -> Settle:
         """What was used. An answer that is not complete by now was cut, by whomever."""
-        self.step(ClientGone())
+        if self._relay.state is not State.DONE:
+            self.step(ClientGone())
         return self._settled
 
     def step(self, event: Input) -> None:
@@ -230,11 +233,10 @@ class _Completion:
             if isinstance(output, Settle):
                 self._settled = output
                 self._finish = self._finish or _find_finish(event)
-            elif isinstance(output, Refuse):
+                continue
+            if type(output) is Refuse:
                 self._refused = output.error
-                self._delivery.take(output)
-            else:
-                self._delivery.take(output)
+            self._delivery.take(output)
 
     async def follow(self, first: Event, events: AsyncGenerator[Event, None]) -> None:
         """Take an engine's events until the answer is complete."""

@@ -120,7 +120,8 @@ def _estimate(generation: Generation) -> int:
         if isinstance(piece, Tokens):
             total += _BYTES * len(piece.ids)
         else:
-            total += len((piece if isinstance(piece, str) else piece.text).encode())
+            text = piece if isinstance(piece, str) else piece.text
+            total += len(text) if text.isascii() else len(text.encode())
     if generation.conversation is not None:
         total += len(encode(generation.conversation.messages))
     return -(-total // _BYTES)

@@ -18,7 +18,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own clocks: its functions themselves, since a request asks a dozen times."""
+    """The machine's own clocks, without a call of ours between: each request reads them often."""
 
     now = staticmethod(time.time)
     monotonic = staticmethod(time.monotonic)

@@ -29,12 +29,10 @@ class Place(Likely):
     top_logprobs: list[Likely] = []
 
 
-class Chunk(Struct):
-    """One event of the stream."""
+class Said(Struct, gc=False):
+    """One event of the stream, as far as plain text needs it: read in a third of the time."""
 
     content: str = ""
-    tokens: list[int] = []
-    completion_probabilities: list[Place] = []
     stop: bool = False
     stop_type: str = "none"
     tokens_predicted: int = 0
@@ -42,6 +40,14 @@ class Chunk(Struct):
     error: Error | None = None
 
 
+class Chunk(Said):
+    """One event of the stream."""
+
+    tokens: list[int] = []
+    completion_probabilities: list[Place] = []
+
+
+decode_said = msgspec.json.Decoder(list[Said]).decode
 decode_chunks = msgspec.json.Decoder(list[Chunk]).decode
 decode_chunk = msgspec.json.Decoder(Chunk).decode
 

@@ -23,7 +23,15 @@ import msgspec
 from msgspec import Struct
 
 from cupola.engines.by_heart import read_known
-from cupola.engines.llamacpp.chunks import Chunk, broken, decode_chunks, explain, read_refusal
+from cupola.engines.llamacpp.chunks import (
+    Chunk,
+    Said,
+    broken,
+    decode_chunks,
+    decode_said,
+    explain,
+    read_refusal,
+)
 from cupola.engines.llamacpp.told import Telling
 from cupola.engines.llamacpp.vocabulary import Vocabulary
 from cupola.engines.llamacpp.withheld import Divider
@@ -43,6 +51,7 @@ from cupola.wire.canonical import (
 
 _DATA: Final = b"data: "
 _END: Final = b"\n\n"
+_BETWEEN: Final = _END + _DATA
 MAX_EVENT: Final = 16 * 1024 * 1024
 """Bytes of one event of a stream; a chunk takes some hundred."""
 
@@ -112,7 +121,7 @@ class Reply:
         self._buffer = b""
         self._kept: list[str] = []
         self._reported = 0
-        self._last: Chunk | None = None
+        self._last: Said | None = None
         self._failed: CupolaError | None = None
         self._stopped = False
 
@@ -123,25 +132,18 @@ class Reply:
         if status != 200:
             self._buffer, self._failed = data, read_refusal(status, data)
             return []
-        *events, self._buffer = data.split(_END)
+        events, _, self._buffer = data.rpartition(_END)
         if len(self._buffer) > MAX_EVENT:
             self._failed = broken("An event of the stream is too long.")
-        # One call for all of them: a whole reply brings dozens at once.
-        written = b",".join([event[len(_DATA) :] for event in events if event.startswith(_DATA)])
+        payloads = b"[" + _list_payloads(events) + b"]"
         try:
-            chunks = decode_chunks(b"[" + written + b"]")
+            if self._gathers:
+                self._gather(decode_said(payloads))
+                return []
+            return self._read_all(decode_chunks(payloads))
         except msgspec.DecodeError as error:
             self._failed = broken(f"The answer cannot be read: {error}")
             return []
-        if self._gathers:
-            self._gather(chunks)
-            return []
-        said: list[Event | None] = []
-        for chunk in chunks:
-            said.append(self._read(chunk))
-            if self.is_stopped:
-                break
-        return [event for event in said if event is not None]
 
     def end(self) -> Iterator[Event]:
         """What ends the answer: calls and how it finished, or why it failed."""
@@ -175,14 +177,22 @@ class Reply:
     def _stop_type(self) -> str:
         return self._last.stop_type if self._last else "none"
 
-    def _gather(self, chunks: list[Chunk]) -> None:
-        """Keep the text of a plain whole reply, of which only the last chunk says more."""
-        self._kept += [chunk.content for chunk in chunks]
-        last = chunks[-1] if chunks else Chunk()
+    def _gather(self, said: list[Said]) -> None:
+        """Keep the text of a plain whole reply, of which only the last event says more."""
+        self._kept += [one.content for one in said]
+        last = said[-1] if said else Said()
         if last.error is not None:
             self._failed = explain(last.error)
         elif last.stop:
             self._last = last
+
+    def _read_all(self, chunks: list[Chunk]) -> list[Event]:
+        said: list[Event | None] = []
+        for chunk in chunks:
+            said.append(self._read(chunk))
+            if self.is_stopped:
+                break
+        return [event for event in said if event is not None]
 
     def _read(self, chunk: Chunk) -> Event | None:
         if chunk.error is not None:
@@ -306,6 +316,20 @@ class Reply:
             return _decode_calls(text)
         call = _decode_object(text)
         return [_WrittenCall(call.name, call.parameters)]
+
+
+def _list_payloads(events: bytes) -> bytes:
+    """What events of a stream bring, as items of one JSON array.
+
+    A whole reply brings dozens at once, so they are not taken apart where all bring something: JSON
+    has no line breaks of its own here, and so none of what parts events.
+    """
+    if events.startswith(_DATA):
+        payloads = events[len(_DATA) :].replace(_BETWEEN, b",")
+        if _END not in payloads:
+            return payloads
+    bringing = [event for event in events.split(_END) if event.startswith(_DATA)]
+    return b",".join([event[len(_DATA) :] for event in bringing])
 
 
 def constraint_content(constraint: Constraint | None) -> JsonOutput | None:
