@@ -54,12 +54,18 @@ class Cupola:
 
     def wait_ready(self) -> Running:
         """Once the ready file is there; fails with what the process printed."""
+        self.wait_listening()
+        return self._describe()
+
+    def wait_listening(self) -> str:
+        """The same, for who needs no more than the server's URL."""
         deadline = time.monotonic() + START_LIMIT
         while not self.ready_file.exists():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"cupola up is not ready:\n{self.output.read_text()}")
             time.sleep(0.02)
-        return self._describe()
+        url: str = json.loads(self.ready_file.read_text())["url"]
+        return url
 
     def stop(self, number: int = signal.SIGINT) -> int:
         """Send a signal and wait; the exit status."""
