@@ -40,6 +40,7 @@ async def begin(
     failed: Replica | None = None
     for attempt in range(1, limits.tries + 1):
         replica = await _pick(pool, failed, deadline, clock, on_wait)
+        generation.tally.replica = replica.id
         events = replica.generate(generation)
         first = await _first(events)
         if not (type(first) is Failed and isinstance(first.error, EngineFailed)):

@@ -80,6 +80,7 @@ class Reply:
         divider: Divider | None = None,
     ) -> None:
         self._request = request
+        self.tally = request.tally
         constraint, options = request.constraint, request.options
         calls = isinstance(constraint, ToolOutput)
         self._vocabulary = vocabulary
@@ -133,12 +134,15 @@ class Reply:
         except msgspec.DecodeError as error:
             self._failed = broken(f"The answer cannot be read: {error}")
             return []
+        if chunks:
+            self._note(chunks)
         if self._gathers:
             self._gather(chunks)
             return []
         said: list[Event | None] = []
         for chunk in chunks:
-            said.append(self._read(chunk))
+            if chunk.prompt_progress is None:
+                said.append(self._read(chunk))
             if self.is_stopped:
                 break
         return [event for event in said if event is not None]
@@ -172,8 +176,22 @@ class Reply:
         return msgspec.structs.replace(self._request, constraint=required)
 
     @property
+    def worked(self) -> float:
+        """Seconds that the engine had for this answer, by its own clock."""
+        return (self._last.prompt_ms + self._last.predicted_ms) / 1000 if self._last else 0.0
+
+    @property
     def _stop_type(self) -> str:
         return self._last.stop_type if self._last else "none"
+
+    def _note(self, chunks: list[Chunk]) -> None:
+        """How far the engine is: each chunk counts from the beginning."""
+        first, last, tally = chunks[0], chunks[-1], self.tally
+        if first.prompt_progress is not None:
+            tally.cached = first.prompt_progress.cache
+        if last.tokens_evaluated:
+            tally.taken = True
+            tally.prompt, tally.completion = last.tokens_evaluated, last.tokens_predicted
 
     def _gather(self, chunks: list[Chunk]) -> None:
         """Keep the text of a plain whole reply, of which only the last chunk says more."""
@@ -267,7 +285,8 @@ class Reply:
 
     def _finish(self) -> Iterator[Event]:
         assert self._last is not None
-        usage = Usage(self._last.tokens_evaluated, self._last.tokens_predicted)
+        last = self._last
+        usage = Usage(last.tokens_evaluated, last.tokens_predicted, self.tally.cached)
         reason: FinishReason = "length" if self._stop_type == "limit" else "stop"
         if self._calling and reason == "stop":
             yield from self._read_calls()
