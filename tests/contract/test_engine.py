@@ -185,6 +185,34 @@ async def test_hanging_up_frees_the_slot(replica: Replica) -> None:
         assert isinstance((await collect(replica, max_tokens=1))[-1], Finish)
 
 
+async def test_a_cut_answer_is_accounted_for(replica: Replica) -> None:
+    """The tally has what had been heard by then: the prompt, where the engine tells of it, and
+    every token."""
+    counted = (await collect(replica, max_tokens=1))[-1]
+    request = Generation(prompt=PROMPT, seed=1, max_tokens=60)
+    if replica.profile.takes_conversations:
+        request = converse(request)
+    events = replica.generate(request)
+    first = await anext(events)
+    await events.aclose()
+
+    assert isinstance(counted, Finish)
+    assert isinstance(first, Delta)
+    assert request.tally.taken
+    far = replica.profile.takes_conversations
+    assert request.tally.prompt == (0 if far else counted.usage.prompt)
+    assert request.tally.completion >= first.tokens
+
+
+async def test_a_prompt_that_was_read_before_is_told(replica: Replica) -> None:
+    """Of a prompt at most all is known; engines that keep none say so."""
+    usages = [one.usage for _ in range(2) if isinstance(one := (await collect(replica))[-1], Finish)]
+
+    assert len(usages) == 2
+    assert all(0 <= one.cached <= one.prompt for one in usages)
+    assert usages[1].cached >= (1 if replica.profile.engine == "llamacpp" else 0)
+
+
 async def test_generations_run_side_by_side(replica: Replica) -> None:
     """Two requests at once both end well."""
     both = await asyncio.gather(collect(replica), collect(replica, seed=2))
