@@ -43,8 +43,8 @@ class Api:
 
     def read_metric(self, name: str) -> float:
         """The sum of a metric's samples."""
-        lines = self._send("GET", "/metrics").decode().splitlines()
-        return sum(float(line.split()[-1]) for line in lines if line.split("{")[0].split()[0] == name)
+        lines = map(str.split, self._send("GET", "/metrics").decode().splitlines())
+        return sum(float(words[-1]) for words in lines if words[0].split("{")[0] == name)
 
     def _send(self, method: str, path: str, body: bytes | None = None) -> bytes:
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}

@@ -178,7 +178,9 @@ def _match(records: Iterable[Record], notes: Sequence[Note], found: Findings) ->
             found.seen["of these on record"] += 1
 
 
-def check_sums(records: Sequence[Record], rows: Mapping[str, Sequence[Any]], found: Findings) -> None:
+def check_sums(
+    records: Sequence[Record], rows: Mapping[str, Sequence[Any]], found: Findings
+) -> None:
     """`rows`: what the reports of hours and of days say, by these names."""
     for grain, length in (("hour", 13), ("day", 10)):
         summed: dict[str, Counter[str]] = {}

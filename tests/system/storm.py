@@ -173,7 +173,8 @@ def live(
         storm.start().ask("PUT", _LIMITS, {"concurrent_requests": _MANY})
         endpoint = run_json("endpoints", "show", "pilot", home=home)
         storm.place.key = endpoint["secondary_key"]
-        notes = _suffer(storm, [Caller(storm.place, seed * 1000 + n) for n in range(callers)], kills)
+        crowd = [Caller(storm.place, seed * 1000 + number) for number in range(callers)]
+        notes = _suffer(storm, crowd, kills)
         api = Api(storm.place.url, home)
         left = _find_open(api) + _find_leak(api, storm.place, notes)
         records = api.read_lines(_RECORDS)

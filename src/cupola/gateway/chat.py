@@ -119,6 +119,7 @@ class Chat:
             if passage is not None:
                 status = 200 if exchange.started else 0
                 await passage.release(completion.end(completion.status or status))
+            journey.wait(journey.queued + completion.waited)
 
     async def _read(
         self, exchange: Exchange, address: Address
@@ -231,6 +232,11 @@ class _Completion:
         if not settled.counted and not self._told.was_taken:
             return None
         return self._journey.held + self._journey.queued + self._told.waited
+
+    @property
+    def waited(self) -> float:
+        """Seconds in the engine's own line."""
+        return self._told.waited
 
     def settle(self) -> Settle:
         """What was used. An answer that is not complete by now was cut, by whomever."""

@@ -36,7 +36,7 @@ class Told:
     @property
     def was_taken(self) -> bool:
         """Whether an engine began with any of it."""
-        return any([one.tally.taken for one in self._generations])
+        return any(one.tally.taken for one in self._generations)
 
     @property
     def waited(self) -> float:
