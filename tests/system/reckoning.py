@@ -9,13 +9,15 @@
     a refusal                          at most one record, of that status, which costs nothing
     nothing at all                     at most one record, of a time in which the caller waited
 
-and no record beside these. Sums of hours and of days must be those of the records.
+and no record beside these. Sums of hours and of days must be those of the records, and costs those
+of their tokens.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from tests.system.callers import Note
@@ -29,6 +31,10 @@ _NOT_THEIRS: Final = 500
 _SLACK: Final = 0.5
 """Seconds by which a record's time may lie outside of the caller's: the server reads a clock of its
 own, and a connection may wait to be taken."""
+_LATEST: Final = 60.0
+INPUT: Final = Decimal("0.37")
+"""The price of 1,000 tokens of prompts, and in the next one of completions."""
+OUTPUT: Final = Decimal("1.113")
 _SUMS: Final = ("requests", "input_tokens", "cached_tokens", "output_tokens")
 
 
@@ -76,7 +82,7 @@ def reckon(notes: Sequence[Note], records: Sequence[Record]) -> Findings:
     _match(known.values(), [note for note in notes if not note.id], found)
     for record in records:
         found.finishes[record["finish"]] += 1
-        for name in ("queue", "first_token", "replica", "cached"):
+        for name in ("queue", "first_token", "replica", "cached", "currency"):
             found.filled[name] += bool(record[name])
     return found
 
@@ -169,13 +175,18 @@ def _match(records: Iterable[Record], notes: Sequence[Note], found: Findings) ->
     free = sorted(notes, key=lambda note: note.over)
     for record in sorted(records, key=_time):
         time = _time(record)
-        fitting = (n for n in free if n.sent - _SLACK <= time <= n.over + _SLACK)
+        fitting = (n for n in free if n.sent - _SLACK <= time <= n.over + _find_slack(n))
         note = next(fitting, None)
         if note is None:
             found.strange.append(f"a record of no request: {dict(record)}")
         else:
             free.remove(note)
             found.seen["of these on record"] += 1
+
+
+def _find_slack(note: Note) -> float:
+    """A request may be read long after its caller hung up, but not after its server was killed."""
+    return _LATEST if note.left else _SLACK
 
 
 def check_sums(
@@ -191,6 +202,20 @@ def check_sums(
         told = {r["group"][grain][:length]: Counter({n: r[n] for n in _SUMS}) for r in rows[grain]}
         if told != summed:
             found.sums.append(f"by {grain}: {told}, but the records come to {summed}")
+
+
+def check_costs(records: Sequence[Record], rows: Sequence[Any], found: Findings) -> None:
+    """`rows`: what the report of all cost says. What came before the price costs nothing."""
+    total = Decimal(0)
+    for record in records:
+        prompt, completion = _tokens(record)
+        cost = (prompt * INPUT + completion * OUTPUT) / 1000 if record["currency"] else Decimal(0)
+        if Decimal(record["cost"]) != cost:
+            found.wrong.append(f"{dict(record)} should cost {cost}")
+        total += cost
+    told = sum((Decimal(row["cost"]) for row in rows), Decimal(0))
+    if told != total:
+        found.sums.append(f"cost: {told}, but the records come to {total}")
 
 
 def _tokens(record: Record) -> tuple[int, int]:

@@ -28,8 +28,17 @@ from tests.robustness.processes import children_of, command_of, wait_until
 from tests.running import Cupola, run_json
 from tests.system.callers import Caller, Note, Place, Wish
 from tests.system.management import Api, expect_none_left
-from tests.system.reckoning import Findings, Record, check_sums, reckon
+from tests.system.reckoning import (
+    INPUT,
+    OUTPUT,
+    Findings,
+    Record,
+    check_costs,
+    check_sums,
+    reckon,
+)
 
+MODEL: Final = "Cupola-Pilot"
 CALLERS: Final = 12
 _LONGEST: Final = 0.8
 """Seconds from when all is well to the next kill."""
@@ -38,9 +47,12 @@ _LONGEST_START: Final = 2.0
 _LONGEST_AWAY: Final = 1.5
 """Seconds for which the database stays away."""
 _PATIENCE: Final = 120.0
+_TOLD: Final = 20
+"""Faults that are told of one by one."""
 _LIMITS: Final = "/projects/default/endpoints/pilot/limits"
 _MANY: Final = 1000
 _REPORTS: Final = "/projects/default/usage?since=2w&key=secondary&by="
+_COSTS: Final = "/projects/default/cost?since=2w&key=secondary"
 _RECORDS: Final = "/projects/default/records?since=2w&key=secondary"
 """The callers' key is the second one: the first is that of the greeting at each start."""
 
@@ -154,7 +166,7 @@ class Result:
         yield f"{len(found.strange):8} records of no request"
         yield f"{len(found.sums):8} roll-ups that are not the sum of their records"
         yield f"{len(found.left):8} things left over"
-        yield from found.faults
+        yield from found.faults[:_TOLD]
 
 
 def live(
@@ -170,7 +182,10 @@ def live(
     storm = Storm(home, random.Random(seed), database, settings, say)
     began = time.monotonic()
     try:
-        storm.start().ask("PUT", _LIMITS, {"concurrent_requests": _MANY})
+        api = storm.start()
+        api.ask("PUT", _LIMITS, {"concurrent_requests": _MANY})
+        price = {"currency": "EUR", "input": str(INPUT), "output": str(OUTPUT)}
+        api.ask("PUT", f"/prices/models/{MODEL}", price)
         endpoint = run_json("endpoints", "show", "pilot", home=home)
         storm.place.key = endpoint["secondary_key"]
         crowd = [Caller(storm.place, seed * 1000 + number) for number in range(callers)]
@@ -181,6 +196,7 @@ def live(
         findings = reckon(notes, records)
         rows = {by: api.ask("GET", _REPORTS + by)["items"] for by in ("hour", "day")}
         check_sums(records, rows, findings)
+        check_costs(records, api.ask("GET", _COSTS)["items"], findings)
         storm.server.stop()
         findings.left += [*left, *map(str, (home / "ledger").iterdir())]
         return Result(storm.kills, findings, records, time.monotonic() - began)

@@ -46,6 +46,7 @@ async def begin(
         if not (type(first) is Failed and isinstance(first.error, EngineFailed)):
             return first, events
         await events.aclose()
+        generation.tally.begin()  # what it did was for nothing
         failed = replica
         _log.warning("Try %d of %d: the engine failed: %s", attempt, limits.tries, first.error)
     return first, events
