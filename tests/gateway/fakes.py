@@ -63,6 +63,7 @@ class ScriptedReplica:
         self.script = script
         self.asked: list[Generation] = []
         self.open = 0
+        self.id = "rep_scripted"
         self.profile = profile
         self.state: ReplicaState = "ready"
 

@@ -41,7 +41,8 @@ class Journey:
         self.ended = 0.0
         """The reply's last byte was written, or whatever ended it."""
         self.queued = 0.0
-        """Seconds after `asked` in which no replica was ready."""
+        """Seconds after `asked` in which no replica was ready, or the one that had it was busy with
+        others."""
         self.held = 0.0
         """Seconds before `asked` in a limit's line."""
         self.served: Served | None = None

@@ -72,7 +72,7 @@ class Passage(Protocol):
     @property
     def headers(self) -> tuple[Header, ...]: ...
 
-    def progress(self, completion: int) -> None: ...
+    def progress(self, prompt: int, completion: int) -> None: ...
 
     async def settle(self, ended: Ended) -> Bill: ...
 
@@ -109,7 +109,7 @@ class _FreePassage:
 
     headers: tuple[Header, ...] = ()
 
-    def progress(self, completion: int) -> None:
+    def progress(self, prompt: int, completion: int) -> None:
         pass
 
     async def settle(self, ended: Ended) -> Bill:
@@ -187,8 +187,8 @@ class _MeteredPassage:
     def headers(self) -> tuple[Header, ...]:
         return tuple(write_headers(self._ticket))
 
-    def progress(self, completion: int) -> None:
-        self._live.progress(0, completion)
+    def progress(self, prompt: int, completion: int) -> None:
+        self._live.progress(prompt, completion)
 
     async def settle(self, ended: Ended) -> Bill:
         opened = self._live.opened
@@ -219,7 +219,7 @@ class _MeteredPassage:
             self._spent = Cost(ended.prompt + ended.completion, cost)
             self._usual = ended.completion
         elif ended.completion or ended.finish == GONE:
-            self._spent = Cost(self._prompt + ended.completion, cost)
+            self._spent = Cost((ended.prompt or self._prompt) + ended.completion, cost)
         elif ended.status < _OUR_FAULT:
             self._spent = Cost()
 

@@ -9,7 +9,7 @@ learns that its work is not wanted any more.
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -95,8 +95,12 @@ class Client:
         headers: Mapping[str, str] | None = None,
         *,
         within: float,
+        on_cut: Callable[[int, bytes], object] | None = None,
     ) -> tuple[int, bytes]:
         """Status and body of the whole reply.
+
+        Args:
+            on_cut: Told what had come of a reply that broke off, or that nobody waits for any more.
 
         Raises:
             Broken: there is no complete reply, or none within `within` seconds (`TimedOut`).
@@ -110,6 +114,10 @@ class Client:
             except Unanswered:
                 if fresh:
                     raise
+            except BaseException:
+                if on_cut is not None:
+                    on_cut(*connection.read_rest())
+                raise
             finally:
                 self.release(connection)
 
