@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, Generic, TypeVar
 
 import msgspec
-from sqlalchemy import JSON, ColumnElement, Row, String, Table, type_coerce
+from sqlalchemy import JSON, ColumnElement, Row, Table, Text, cast
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ class Remembered(Generic[T]):
         self._names = [f"{column.name}" for column in table.columns]
         self._nested = {f"{each.name}" for each in table.columns if isinstance(each.type, JSON)}
         self.columns: list[ColumnElement[Any]] = [
-            type_coerce(each, String) if each.name in self._nested else each
+            cast(each, Text).label(each.name) if each.name in self._nested else each
             for each in table.columns
         ]
         """What to select, and nothing else, for `read`: JSON as text."""
