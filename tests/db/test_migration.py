@@ -141,6 +141,22 @@ async def test_endpoints_of_the_first_schema_live_on(tmp_path: Path):
     assert "JDJxbqo8QxTR3jUnuNs9jMs0quxV11Qj" == get_keys(endpoint, keyring).primary
 
 
+def test_project_keys_of_the_fourth_schema_live_on(tmp_path: Path):
+    """Their table is made anew, and nothing in it is lost."""
+    file = tmp_path / "cupola.db"
+    migration.upgrade(file, "0004")
+    user = "INSERT INTO users VALUES ('usr_a', 'ada', 'local', 0, 0, 0, NULL, NULL, NULL, 1)"
+    key = ("key_1", "default", "ci", b"\0\xff", '["pilot"]', "usr_a", 5, None)
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute(user)
+        connection.execute(f"INSERT INTO project_keys VALUES ({','.join('?' * 8)})", key)
+        connection.commit()
+    ensure_schema(file)
+
+    with closing(sqlite3.connect(file)) as connection:
+        assert [key] == connection.execute("SELECT * FROM project_keys").fetchall()
+
+
 def test_later_schema_is_refused(tmp_path: Path):
     """A home that a later version wrote is left alone, with a message that says so."""
     file = tmp_path / "cupola.db"

@@ -165,6 +165,14 @@ def test_a_projects_key_can_do_what_its_maker_may():
         assert b"k-" + name.encode() not in snapshot.keys
 
 
+def test_the_consoles_key_needs_no_user():
+    """It reaches its project, and no other."""
+    grant = KeyGrant(b"k-console", ProjectName("alpha"), made_by=None)
+    snapshot = builder().build(Known([endpoint("one"), endpoint("three", "beta")], keys=[grant]))
+
+    assert {"one"} == callable_by(snapshot, grant.digest)
+
+
 def test_a_key_for_some_endpoints_reaches_those_of_its_project():
     """Also if one of that name is another project's by now."""
     some = frozenset(map(EndpointName, ("one", "three", "gone")))
@@ -292,7 +300,9 @@ def test_a_builder_with_a_past_builds_what_a_new_one_would():
             case 0:
                 changed = replace(changed, primary_generation=changed.primary_generation + 1)
             case 1:
-                changed = replace(changed, traffic={} if changed.traffic else {name: 100})
+                changed = replace(
+                    changed, traffic={} if changed.traffic else {DeploymentName(name): 100}
+                )
             case 2:
                 changed = replace(changed, auth_mode=chance.choice([*AuthMode]))
             case 3:

@@ -36,8 +36,9 @@ class KeyGrant:
 
     digest: bytes
     project: ProjectName
-    made_by: UserId
-    """Who loses the right to call takes it from the keys that they made."""
+    made_by: UserId | None
+    """Who loses the right to call takes it from the keys that they made. None: the console, which
+    cannot lose it."""
     endpoints: frozenset[EndpointName] | None = None
     """None: all of the project."""
     expires: int | None = None
@@ -175,7 +176,10 @@ class _Rights:
             if Right.CALL in RIGHTS[member.role]
         }
 
-    def may_call(self, project: ProjectName, user: UserId) -> bool:
+    def may_call(self, project: ProjectName, user: UserId | None) -> bool:
+        """None: the console, whom nobody can disable."""
+        if user is None:
+            return True
         found = self._users.get(user)
         if found is None:
             return False

@@ -57,7 +57,7 @@ class ProjectKey:
     """A key for several endpoints of a project, of which only the digest is kept.
 
     It can do no more than whoever made it: it is dead while they are disabled, or may not call the
-    project's endpoints themselves.
+    project's endpoints themselves (`gateway.snapshot`).
     """
 
     id: str
@@ -68,14 +68,12 @@ class ProjectKey:
     digest: bytes
     endpoints: tuple[EndpointName, ...] | None
     """Those it may call; None: all of the project, also later ones."""
-    made_by: UserId
+    made_by: UserId | None
+    """None: this machine's console, which is an administrator for as long as the installation is.
+    """
     created: int
     expires: int | None = None
     """Seconds since the Unix epoch; None: never."""
-
-    def is_current(self, now: float) -> bool:
-        """Whether it has not expired."""
-        return self.expires is None or now < self.expires
 
 
 def derive(secret: bytes, lineage: Lineage, slot: Slot, generation: int) -> str:
