@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar, get_args, get_type_hints
 
@@ -101,6 +102,11 @@ class Settings:
     usage_days: Count = 0
     """Days for which records of requests are kept; 0: for ever. Sums are kept in any case."""
 
+    trusted_proxies: str = ""
+    """Addresses and networks of proxies whose word on a caller's address and scheme counts, with
+    commas between them; empty: nobody's does."""
+    proxy_headers: Literal["x-forwarded", "forwarded"] = "x-forwarded"
+    """Where they say it: `X-Forwarded-For` and `X-Forwarded-Proto`, or `Forwarded`."""
     session_hours: Annotated[float, Meta(gt=0, le=24 * 366)] = 168.0
     """Hours after which who signed in has to do so again."""
     public_url: str = ""
@@ -270,6 +276,15 @@ def _check_collector(endpoint: str) -> str:
     return endpoint.rstrip("/")
 
 
+def _check_proxies(text: str) -> str:
+    try:
+        found = [ip_network(each.strip()) for each in text.split(",") if each.strip()]
+    except ValueError as error:
+        said = f"addresses and networks, as 10.0.0.7, 192.168.0.0/16 ({error})"
+        raise ValueError(said) from None
+    return ",".join(map(str, found))
+
+
 def _make_absolute(folder: Path) -> Path:
     return folder.expanduser().absolute()
 
@@ -280,6 +295,7 @@ _CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "public_url": _check_public,
     "hub_endpoint": _check_hub,
     "otel_endpoint": _check_collector,
+    "trusted_proxies": _check_proxies,
 }
 """What a type cannot say. Each returns the value as it is kept, or says what it should be."""
 

@@ -31,6 +31,7 @@ from cupola.gateway.limits import Limits
 from cupola.gateway.meter import Metered
 from cupola.gateway.publish import Publisher
 from cupola.home import Home, RunningServer, read_tables
+from cupola.http.proxies import BehindProxies, read_networks
 from cupola.http.server import Application, Server, ServerTls, listen, url_of
 from cupola.identity.service import Identity
 from cupola.kit.clock import Clock, SystemClock
@@ -95,7 +96,7 @@ async def serve(
                 requests, state, fleet, watch, identity, clock, observe_metering(metering)
             ),
         )
-        server = Server(front, socket, tls)
+        server = Server(_look_behind_proxies(settings, front), socket, tls)
         await stack.enter_async_context(_running(server, stopping))
         await stack.enter_async_context(watch.under_way())
         await stack.enter_async_context(_supervising(fleet))
@@ -124,6 +125,11 @@ def _watch(state: State, fleet: Fleet, publisher: Publisher) -> Watch:
     watch = Watch(state.database, tell)
     state.changes.listeners += [fleet.wake, watch.wake]
     return watch
+
+
+def _look_behind_proxies(settings: Settings, front: Application) -> Application:
+    trusted = read_networks(settings.trusted_proxies)
+    return BehindProxies(front, trusted, settings.proxy_headers) if trusted else front
 
 
 def _open_gateway(
