@@ -17,8 +17,8 @@ from statistics import quantiles
 from cupola.app.greeting import tune_collector
 from cupola.db.database import Database
 from cupola.db.migration import ensure_schema
+from cupola.deployments.changes import make_endpoint
 from cupola.deployments.model import EndpointKind
-from cupola.deployments.service import make_endpoint
 from cupola.deployments.store import SqlEndpoints
 from cupola.http.client import Client, Tcp
 from cupola.ids import EndpointName, ModelName, ProjectName

@@ -21,8 +21,8 @@ from cupola.db.database import Database
 from cupola.db.migration import ensure_schema
 from cupola.db.tables import projects
 from cupola.db.watch import PERIOD
+from cupola.deployments.changes import make_endpoint
 from cupola.deployments.model import Deployment, Endpoint, EndpointKind
-from cupola.deployments.service import make_endpoint
 from cupola.deployments.store import SqlEndpoints
 from cupola.engines.port import Profile
 from cupola.gateway.directory import Directory, Pool, Served

@@ -23,9 +23,9 @@ from cupola.db.migration import (
     find_revision,
 )
 from cupola.db.tables import ledger, metadata
+from cupola.deployments.changes import make_endpoint
 from cupola.deployments.model import EndpointKind
 from cupola.deployments.schemas import get_keys
-from cupola.deployments.service import make_endpoint
 from cupola.deployments.store import SqlEndpoints
 from cupola.ids import EndpointName, ModelName
 from cupola.keys.memory import MemorySecret
