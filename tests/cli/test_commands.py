@@ -67,6 +67,17 @@ def test_models_for_people():
     assert "Apache-2.0" in invoke("models", "show", "Cupola-Pilot").output
 
 
+def test_models_are_found_by_what_they_are():
+    """As the management API finds them; a task that there is not is bad use."""
+    found = json.loads(invoke("models", "list", "--text", "MISTRAL nemo", "--json").output)
+
+    assert {"Mistral-Nemo"} <= {each["name"] for each in found}
+    assert all("nemo" in each["name"].casefold() for each in found)
+    refused = invoke("models", "list", "--task", "dreams")
+    assert 2 == refused.exit_code
+    assert "chat-completion" in refused.output
+
+
 def test_own_weights_are_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A file in the home's folder, named as in the catalog, is all it takes."""
     monkeypatch.setenv("CUPOLA_HOME", str(tmp_path))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cupola.http.asgi import Receive, Scope, Send, send_whole
+from cupola.http.asgi import Message, Receive, Scope, Send, send_whole
 from cupola.http.proxies import BehindProxies, Family, read_networks
 from cupola.http.server import Server, listen
 from cupola.kit.tasks import supervise
@@ -139,7 +139,9 @@ def test_no_header_is_too_odd(headers: list[tuple[bytes, bytes]], family: Family
         assert scope["scheme"] in ("http", "https")
         assert read_networks(scope["client"][0])
 
-    async def nothing(*_: object) -> dict[str, object]:
+    async def receive() -> Message:
         return {}
 
-    asyncio.run(BehindProxies(inner, read_networks(LOCAL), family)(scope, nothing, nothing))
+    async def send(message: Message) -> None: ...
+
+    asyncio.run(BehindProxies(inner, read_networks(LOCAL), family)(scope, receive, send))
