@@ -37,9 +37,10 @@ from cupola.control.store import SqlReplies
 from cupola.db.database import Database
 from cupola.db.rows import write_row
 from cupola.db.tables import users
+from cupola.deployments.instance_types import InstanceTypes
 from cupola.deployments.memory import MemoryEndpoints, MemoryInstanceTypes, ToldFleet
 from cupola.deployments.model import InstanceType, Scale, Spec
-from cupola.deployments.service import Endpoints, InstanceTypes
+from cupola.deployments.service import Endpoints
 from cupola.deployments.store import SqlEndpoints, SqlInstanceTypes
 from cupola.identity.model import Origin, Principal, User
 from cupola.ids import UserId
@@ -49,7 +50,7 @@ from cupola.keys.store import SqlProjectKeys
 from cupola.kit.clock import FakeClock
 from cupola.metering.memory import (
     MemoryBudgets,
-    MemoryIntervals,
+    MemoryIntervalSource,
     MemoryNotices,
     MemoryPrices,
     MemoryRecords,
@@ -170,7 +171,7 @@ def make_world(
         instance_types=InstanceTypes(types, stored, audit),
         keyring=keyring,
         project_keys=ProjectKeys(keys, keyring, audit, clock),
-        usage=Usage(records, MemoryIntervals(*intervals), prices.book),
+        usage=Usage(records, MemoryIntervalSource(*intervals), prices.book),
         prices=prices,
         budgets=Budgets(budgets, notices, records, clock),
         limits=SqlLimits(database) if database else MemoryLimits(),

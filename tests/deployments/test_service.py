@@ -2,9 +2,10 @@ import pytest
 
 from cupola.audit.memory import MemoryAudit, MemoryWork
 from cupola.audit.service import Audit
+from cupola.deployments.changes import make_endpoint
 from cupola.deployments.memory import MemoryEndpoints, MemoryInstanceTypes
 from cupola.deployments.model import Endpoint, EndpointKind
-from cupola.deployments.service import Endpoints, make_endpoint
+from cupola.deployments.service import Endpoints
 from cupola.ids import EndpointName, ModelName
 from cupola.kit.clock import FakeClock
 from cupola.kit.errors import Conflict, NotFound

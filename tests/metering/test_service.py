@@ -9,7 +9,7 @@ from cupola.metering import service
 from cupola.metering.budget import TOKENS, Period, Scope
 from cupola.metering.memory import (
     MemoryBudgets,
-    MemoryIntervals,
+    MemoryIntervalSource,
     MemoryNotices,
     MemoryPrices,
     MemoryRecords,
@@ -31,7 +31,7 @@ async def test_tokens_and_instances_in_one_report():
         "pilot", "blue", "default", "Cupola-Pilot", "small", 4, _NOON, _NOON + HOUR // 2
     )
     await ledger.write([record(), record(model="Other")])
-    usage = Usage(ledger, MemoryIntervals(interval), prices.book)
+    usage = Usage(ledger, MemoryIntervalSource(interval), prices.book)
     rows = await usage.report(Query(_NOON, _NOON + HOUR, (Dimension.DAY, Dimension.MODEL)))
     midnight = _NOON // DAY * DAY
 
@@ -49,7 +49,7 @@ async def test_too_many_rows_are_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(service, "MOST_ROWS", 5)
     ledger = MemoryRecords()
     await ledger.write([record(time=NOON + HOUR * number) for number in range(6)])
-    usage = Usage(ledger, MemoryIntervals(), PriceBook)
+    usage = Usage(ledger, MemoryIntervalSource(), PriceBook)
 
     with pytest.raises(Invalid, match="more than 5 rows"):
         await usage.report(Query(_NOON, _NOON + DAY, (Dimension.HOUR,)))
@@ -63,7 +63,7 @@ async def test_records_page_by_page(monkeypatch: pytest.MonkeyPatch):
     await ledger.write(
         [record(time=NOON + number % 4, key=f"k{number % 2}") for number in range(20)]
     )
-    usage = Usage(ledger, MemoryIntervals(), PriceBook)
+    usage = Usage(ledger, MemoryIntervalSource(), PriceBook)
     where = {Dimension.KEY: frozenset({"k1"})}
 
     assert 20 == len([each async for each in usage.iter_records(NOON, NOON + 4)])

@@ -13,8 +13,10 @@ from cupola.catalog.service import Catalog
 from cupola.catalog.store import EntryFiles, OwnEntryFiles, SystemDisk, WeightFolders
 from cupola.db.database import Database
 from cupola.db.migration import ensure_schema
+from cupola.deployments.changes import make_endpoint
+from cupola.deployments.instance_types import InstanceTypes
 from cupola.deployments.model import Endpoint, EndpointKind
-from cupola.deployments.service import Endpoints, InstanceTypes, make_endpoint
+from cupola.deployments.service import Endpoints
 from cupola.deployments.store import SqlEndpoints, SqlInstanceTypes, SqlIntervals, SqlMemoryUse
 from cupola.engines.upstream.config import Upstream, read_upstreams
 from cupola.engines.upstream.replica import UpstreamReplica

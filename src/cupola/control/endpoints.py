@@ -21,9 +21,9 @@ from cupola.control.services import Parts, Services
 from cupola.control.states import State
 from cupola.control.subscriptions import offer_of
 from cupola.control.versions import Expected, mark, require
+from cupola.deployments.changes import Edits, Options
 from cupola.deployments.model import AuthMode, Endpoint, EndpointKind, Scale, Spec
 from cupola.deployments.schemas import get_keys
-from cupola.deployments.service import Edits, Options
 from cupola.ids import DeploymentName
 from cupola.kit.errors import Conflict, Malformed, NotFound, Several
 from cupola.projects.model import Right

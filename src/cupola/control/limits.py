@@ -20,8 +20,8 @@ from cupola.control.project_keys import KeyId
 from cupola.control.services import Parts, Services
 from cupola.control.shapes import Amount, Asked, Told
 from cupola.deployments import model as deployments
+from cupola.deployments.changes import Edits
 from cupola.deployments.model import Endpoint, EndpointKind
-from cupola.deployments.service import Edits
 from cupola.kit.errors import Malformed, NotFound
 from cupola.kit.money import format_amount, parse_amount
 from cupola.projects.service import ReachableProject

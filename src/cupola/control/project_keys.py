@@ -11,6 +11,7 @@ from cupola.control.paging import AnyPage, Page
 from cupola.control.repetition import RepeatableRoute, show_once
 from cupola.control.services import Parts, Services
 from cupola.control.shapes import Asked, Line, Name, Time, Told, when, when_if
+from cupola.identity.console import CONSOLE
 from cupola.ids import EndpointName
 from cupola.keys.model import ProjectKey
 from cupola.kit.errors import Malformed, NotFound
@@ -29,7 +30,9 @@ class ProjectKeyResource(Told):
     id: str
     name: str
     endpoints: list[str] | None = Field(description="Null: all of the project, also later ones.")
-    made_by: str = Field(description="The id of the user with whom it lives and dies.")
+    made_by: str = Field(
+        description="The id of the user with whom it lives and dies; `console`: of none."
+    )
     created: Time
     expires: Time | None
 
@@ -120,7 +123,7 @@ def _show(key: ProjectKey) -> dict[str, Any]:
         "id": key.id,
         "name": key.name,
         "endpoints": None if key.endpoints is None else list(key.endpoints),
-        "made_by": key.made_by,
+        "made_by": key.made_by or CONSOLE.id,
         "created": when(key.created),
         "expires": when_if(key.expires),
     }

@@ -16,7 +16,7 @@ person or a header is told is never negative.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal, NamedTuple, TypeAlias
 
@@ -70,7 +70,7 @@ class Limits:
     """Nano-units of the installation's currency."""
 
     def __post_init__(self) -> None:
-        for name in (one.name for one in fields(self)):
+        for name in self.__slots__:  # of each endpoint at each start: `fields` takes ten times that
             value = getattr(self, name)
             if value is not None and not 0 <= value <= MOST:
                 raise Invalid(
