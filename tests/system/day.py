@@ -44,11 +44,11 @@ class Refused(Exception):
 
 
 class Api:
-    """The management API, as a program with the console's token sees it."""
+    """The management API, as a program with the console's token, or another one, sees it."""
 
-    def __init__(self, running: Running) -> None:
+    def __init__(self, running: Running, token: str = "") -> None:
         self._url = f"{running.url}/management/v1"
-        self._token = (running.home / "run" / "console.token").read_text().strip()
+        self._token = token or (running.home / "run" / "console.token").read_text().strip()
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
         """Raises: Refused; OSError if the server is gone."""
