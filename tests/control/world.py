@@ -39,7 +39,7 @@ from cupola.db.rows import write_row
 from cupola.db.tables import users
 from cupola.deployments.memory import MemoryEndpoints, MemoryInstanceTypes, ToldFleet
 from cupola.deployments.model import InstanceType, Scale, Spec
-from cupola.deployments.service import Endpoints, InstanceTypes
+from cupola.deployments.service import Belongings, Endpoints, InstanceTypes
 from cupola.deployments.store import SqlEndpoints, SqlInstanceTypes
 from cupola.identity.model import Origin, Principal, User
 from cupola.ids import UserId
@@ -158,6 +158,8 @@ def make_world(
     notices = SqlNotices(database) if database else MemoryNotices()
     records = usage or MemoryRecords()
     accepted = SqlSubscriptions(database) if database else MemorySubscriptions()
+    limits = SqlLimits(database) if database else MemoryLimits()
+    belongings = Belongings(limits, budgets)
     services = Services(
         authenticator=people,
         users=people,
@@ -165,15 +167,23 @@ def make_world(
         projects=projects,
         subscriptions=Subscriptions(accepted, audit, clock),
         endpoints=Endpoints(
-            stored, types, projects, audit, clock, core_quota=10, on_change=fleet.wake
+            stored,
+            types,
+            projects,
+            audit,
+            clock,
+            belongings=belongings,
+            core_quota=10,
+            on_change=fleet.wake,
         ),
+        belongings=belongings,
         instance_types=InstanceTypes(types, stored, audit),
         keyring=keyring,
         project_keys=ProjectKeys(keys, keyring, audit, clock),
         usage=Usage(records, MemoryIntervals(*intervals), prices.book),
         prices=prices,
         budgets=Budgets(budgets, notices, records, clock),
-        limits=SqlLimits(database) if database else MemoryLimits(),
+        limits=limits,
         audit=audit,
         work=work,
         replies=SqlReplies(database) if database else MemoryReplies(),

@@ -6,6 +6,7 @@ from typing import Any
 
 from cupola.control.document import DeploymentEntry, EndpointEntry, Platform, UserEntry
 from cupola.control.drift import Action, Change, Plan
+from cupola.control.projects import delete_whole
 from cupola.control.services import Services
 from cupola.control.subscriptions import offer_of
 from cupola.control.users import find_somebody
@@ -25,7 +26,6 @@ from cupola.ids import DeploymentName, EndpointName, ModelName, new_id
 from cupola.kit.errors import Conflict, CupolaError
 from cupola.projects.model import Right, Role
 from cupola.projects.service import ReachableProject
-from cupola.quotas.model import Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +113,7 @@ class Enactor:
             return
         reached = await self._reach(change.name)
         if change.action is Action.DELETE:
-            await self.services.endpoints.require_empty(reached)
-            await projects.delete(reached)
-            await self.services.limits.delete(Scope("project", change.name))
+            await delete_whole(self.services, reached)
         else:
             await projects.update(reached, None, **change.after)
 
@@ -146,7 +144,6 @@ class Enactor:
         project, name = await self._split(change)
         if change.action is Action.DELETE:
             await self.services.endpoints.delete(project, name)
-            await self.services.limits.delete(Scope("endpoint", name))
             return
         entry = EndpointEntry.model_validate(change.after)
         models = {

@@ -12,7 +12,7 @@ from cupola.audit.service import Audit
 from cupola.control.ports import Authenticator, Models, ReplyStore, Users
 from cupola.control.seal import Seal
 from cupola.deployments.ports import FleetView
-from cupola.deployments.service import Endpoints, InstanceTypes
+from cupola.deployments.service import Belongings, Endpoints, InstanceTypes
 from cupola.ids import DeploymentName, EndpointName
 from cupola.keys.service import Keyring, ProjectKeys
 from cupola.kit.clock import Clock
@@ -32,6 +32,7 @@ class Services:
     projects: Projects
     subscriptions: Subscriptions
     endpoints: Endpoints
+    belongings: Belongings
     instance_types: InstanceTypes
     keyring: Keyring
     project_keys: ProjectKeys

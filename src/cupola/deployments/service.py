@@ -4,7 +4,7 @@ Whatever is changed is read and saved in one unit of work with its line in the a
 the version that the caller read as `expected`, so that nobody undoes what they have not seen.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -32,7 +32,12 @@ from cupola.ids import NAME, DeploymentName, EndpointName, ModelName, new_id
 from cupola.keys.model import Slot
 from cupola.kit.clock import Clock
 from cupola.kit.errors import Conflict, NotFound, Stale
+from cupola.metering.budget import Scope as BudgetScope
+from cupola.metering.ports import BudgetStore
 from cupola.projects.service import Projects, ReachableProject, require_administrator
+from cupola.quotas.model import OWN_KEYS, scope_of_own_key
+from cupola.quotas.model import Scope as LimitScope
+from cupola.quotas.ports import LimitStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +63,40 @@ class Edits:
     traffic: Mapping[DeploymentName, int] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Belongings:
+    """What is kept beside endpoints, keys and projects under their names, and must go with them, in
+    the same unit of work: their limits and budgets. A name that comes back comes back free."""
+
+    limits: LimitStore
+    budgets: BudgetStore
+
+    async def drop_of_endpoint(self, project: str, name: str) -> None:
+        """Also what its own two keys have."""
+        await self.limits.delete(LimitScope("endpoint", name))
+        for key in OWN_KEYS:
+            await self.limits.delete(scope_of_own_key(name, key))
+        await self._drop_budgets(project, BudgetScope.ENDPOINT, name)
+
+    async def drop_of_key(self, project: str, key: str) -> None:
+        """Of a project key."""
+        await self.limits.delete(LimitScope("key", key))
+        await self._drop_budgets(project, BudgetScope.KEY, key)
+
+    async def drop_of_project(self, project: str, keys: Iterable[str]) -> None:
+        """And of its `keys`, which go with it."""
+        for key in keys:
+            await self.drop_of_key(project, key)
+        await self.limits.delete(LimitScope("project", project))
+        for budget in await self.budgets.list(project):
+            await self.budgets.delete(budget.id)
+
+    async def _drop_budgets(self, project: str, scope: BudgetScope, subject: str) -> None:
+        for budget in await self.budgets.list(project):
+            if (budget.scope, budget.subject) == (scope, subject):
+                await self.budgets.delete(budget.id)
+
+
 class Endpoints:
     """The endpoints of this installation: the stored ones, then those that a file defines.
 
@@ -77,6 +116,7 @@ class Endpoints:
         audit: Audit,
         clock: Clock,
         *,
+        belongings: Belongings,
         written: Sequence[Endpoint] = (),
         core_quota: int = 0,
         on_change: Callable[[], None] = lambda: None,
@@ -86,6 +126,7 @@ class Endpoints:
         self._projects = projects
         self._audit = audit
         self._clock = clock
+        self._belongings = belongings
         self._written = written
         self._core_quota = core_quota
         self._on_change = on_change
@@ -379,6 +420,7 @@ class Endpoints:
             _check_changeable(before, expected)
             change.before = tell(before)
             await self._store.delete(before.name)
+            await self._belongings.drop_of_endpoint(project.name, before.name)
         self._on_change()
         return before
 
@@ -388,6 +430,8 @@ class Endpoints:
             None, "endpoints.expire", endpoint.name, endpoint.project
         ) as change:
             gone = await self._store.delete(endpoint.name)
+            if gone:
+                await self._belongings.drop_of_endpoint(endpoint.project, endpoint.name)
             change.before = tell(endpoint) if gone else None
         self._on_change()
         return gone

@@ -17,7 +17,7 @@ from cupola.ids import EndpointName, ProjectName, UserId
 from cupola.keys.model import Lineage
 from cupola.keys.service import Keyring
 from cupola.projects.model import RIGHTS, Member, Right
-from cupola.quotas.model import Bound, Limits, Scope
+from cupola.quotas.model import OWN_KEYS, Bound, Limits, Scope, scope_of_own_key
 from cupola.tokens.model import By, Grantee, TokenGrant
 
 Describe: TypeAlias = Callable[[Endpoint, Deployment], Served | None]
@@ -26,7 +26,6 @@ long as nothing of it has changed."""
 _Derived: TypeAlias = tuple[Lineage, int, int]
 _Limits: TypeAlias = Mapping[Scope, Limits]
 _NO_LIMITS: Final = Limits()
-_OWN_KEYS: Final = ("primary", "secondary")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +111,8 @@ class SnapshotBuilder:
             derived = _derive(endpoint)
             pair = digests[derived] = self._digests.get(derived) or self._digest(endpoint)
             reach = (frozenset((endpoint.name,)),)
-            for digest, key in zip(pair, _OWN_KEYS, strict=True):
-                bounds = _bind(Scope("key", f"{endpoint.name}/{key}"), limits)
+            for digest, key in zip(pair, OWN_KEYS, strict=True):
+                bounds = _bind(scope_of_own_key(endpoint.name, key), limits)
                 callers[digest] = Caller(reach, key=key, bounds=bounds)
         self._digests = digests
         return callers
