@@ -14,6 +14,7 @@ import pytest
 from cupola.control.period import Period
 from cupola.control.usage import export_records
 from cupola.db.database import Database
+from cupola.deployments.model import EndpointKind
 from cupola.metering.export import Format
 from cupola.metering.ports import RecordStore
 from cupola.metering.usage import InstanceInterval
@@ -121,6 +122,20 @@ async def test_usage_by_time_and_filters(metered: Metered):
     ]
     nothing = await metered.show("reader", f"{P}/usage?key=nobody")
     assert [] == nothing["items"]
+
+
+async def test_usage_by_kind(metered: Metered):
+    """Core hours are of managed deployments, which alone have instances; tokens of whatever kind
+    the endpoint was that was called."""
+    await _use(metered)
+    await metered.records.write([_used(kind=EndpointKind.MANAGED.value, endpoint="ours-two")])
+    found = await metered.show("reader", f"{P}/usage?by=kind")
+
+    assert [("managed", 1, 7200), ("serverless", 3, 0)] == [
+        (each["group"]["kind"], each["requests"], each["core_seconds"]) for each in found["items"]
+    ]
+    shared = await metered.show("reader", f"{P}/usage?by=kind&kind=serverless")
+    assert [0] == [each["core_seconds"] for each in shared["items"]]
 
 
 async def test_the_platform_sees_all_projects(metered: Metered):
