@@ -234,6 +234,15 @@ async def _show(services: Services, subject: _Subject) -> LimitsResource:
     return _tell(subject.scope, await _find(services, subject))
 
 
+async def put_limits(
+    services: Services, project: ReachableProject, scope: Scope, wanted: Limits
+) -> None:
+    """All that is kept by this scope, in a unit of work; nothing, if it is so already."""
+    subject = _Subject(scope)
+    if await _find(services, subject) != wanted:
+        await _put(services, project, subject, wanted)
+
+
 async def _put(
     services: Services, project: ReachableProject, subject: _Subject, wanted: Limits
 ) -> LimitsResource:
