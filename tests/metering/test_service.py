@@ -27,6 +27,7 @@ async def test_tokens_and_instances_in_one_report():
     """A managed model's instances stand beside the tokens that they made, by the same groups."""
     ledger, prices = MemoryRecords(), Prices(MemoryPrices(), FakeClock(NOON - DAY))
     await prices.set_instance_type("small", Money.parse("2", "EUR"))
+    await prices.refresh()
     interval = InstanceInterval(
         "pilot", "blue", "default", "Cupola-Pilot", "small", 4, _NOON, _NOON + HOUR // 2
     )
@@ -79,6 +80,8 @@ async def test_price_changes_nothing_that_was():
     first = await prices.set_model("M", Money(10, "EUR"), Money(20, "EUR"))
     later = await prices.set_model("M", Money(30, "EUR"), Money(40, "EUR"), valid_from=5000)
 
+    assert prices.book().find(PriceKind.MODEL, "M", 1001) is None  # it may yet be taken back
+    await prices.refresh()
     assert prices.book().find(PriceKind.MODEL, "M", 1000) is None
     assert first == prices.book().find(PriceKind.MODEL, "M", 1001)
     assert later == prices.book().find(PriceKind.MODEL, "M", 5000)

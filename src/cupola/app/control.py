@@ -67,6 +67,7 @@ def _join(
         projects=state.projects,
         subscriptions=state.subscriptions,
         endpoints=state.endpoints,
+        belongings=state.belongings,
         instance_types=state.instance_types,
         keyring=state.keys,
         project_keys=state.project_keys,

@@ -18,20 +18,17 @@ from cupola.metering.ports import NoticeStore, RecordStore, UsageStore
 from cupola.metering.postgresql import PostgresqlRecords
 from cupola.metering.service import Budgets, Prices, Usage
 from cupola.metering.sqlite import SqliteRecords
-from cupola.metering.store import SqlBudgets, SqlIntervals, SqlNotices, SqlPrices, SqlUsage
+from cupola.metering.store import SqlIntervals, SqlNotices, SqlPrices, SqlUsage
 from cupola.metering.usage import Dimension, Query
 from cupola.metering.watch import BudgetWatch
 from cupola.metering.webhook import HttpSender
 from cupola.metering.writer import Ledger
 from cupola.quotas.memory import MemoryCounters
-from cupola.quotas.model import Bound, Cost, Limits, Scope
+from cupola.quotas.model import Bound, Cost, Limits, Scope, find_own_key
 from cupola.quotas.ports import Counters, LimitStore, SpentSource
 from cupola.quotas.service import Limiter, Options
-from cupola.quotas.store import SqlLimits
 from cupola.settings import Settings
 
-OWN_KEY: Final = "/"
-"""Between the two in the id of the scope of an endpoint's own key: `pilot/primary`."""
 _MOST_CURRENCIES: Final = 1000
 
 _log = logging.getLogger(__name__)
@@ -110,7 +107,7 @@ async def open_metering(settings: Settings, state: State, clock: Clock) -> Async
     """Metering at work; what is under way when the block ends is recorded as interrupted."""
     async with AsyncExitStack() as stack:
         records, read = await _open_ledger(settings, state, stack)
-        budgets, notices = SqlBudgets(state.database), SqlNotices(state.database)
+        budgets, notices = state.stores.budgets, SqlNotices(state.database)
         usage = SqlUsage(read)
         watch = BudgetWatch(budgets, notices, usage, clock)
         ledger = Ledger(records, state.home.journals, clock, on_durable=watch.add)
@@ -121,7 +118,7 @@ async def open_metering(settings: Settings, state: State, clock: Clock) -> Async
         await watch.refresh()  # or a budget that is spent would admit what comes first
         counters = await _open_counters(settings, clock, stack)
         limiter = Limiter(counters, clock, _choose_options(settings))
-        limits = SqlLimits(state.database)
+        limits = state.stores.limits
         metering = Metering(
             ledger=ledger,
             usage=Usage(usage, SqlIntervals(state.database), prices.book),
@@ -195,7 +192,7 @@ def _list_loops(
 
 def _filter(scope: Scope) -> Mapping[Dimension, frozenset[str]]:
     """Which records a scope's are."""
-    endpoint, own, key = scope.id.rpartition(OWN_KEY)
-    if scope.kind == "key" and own:
+    if (own := find_own_key(scope)) is not None:
+        endpoint, key = own
         return {Dimension.ENDPOINT: frozenset({endpoint}), Dimension.KEY: frozenset({key})}
     return {Dimension(scope.kind): frozenset({scope.id})}

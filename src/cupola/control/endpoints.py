@@ -28,7 +28,6 @@ from cupola.ids import DeploymentName
 from cupola.kit.errors import Conflict, Malformed, NotFound, Several
 from cupola.projects.model import Right
 from cupola.projects.service import ReachableProject
-from cupola.quotas.model import Scope
 
 router = APIRouter(tags=["endpoints"], route_class=RepeatableRoute)
 
@@ -142,10 +141,9 @@ async def delete_endpoint(
     expected: Expected,
 ) -> EndpointResource:
     """Its keys are dead for ever, also when its name returns."""
-    async with services.work.transaction():
-        gone = await services.endpoints.delete(project, endpoint, expected=expected)
-        await services.limits.delete(Scope("endpoint", gone.name))
+    gone = await services.endpoints.delete(project, endpoint, expected=expected)
     services.fleet.wake()
+    services.on_budgets()
     announce(response, services, Kind.DELETE, gone)
     return show(services, gone, State.DELETING)
 

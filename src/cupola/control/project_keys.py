@@ -16,7 +16,6 @@ from cupola.ids import EndpointName
 from cupola.keys.model import ProjectKey
 from cupola.kit.errors import Malformed, NotFound
 from cupola.projects.service import ReachableProject
-from cupola.quotas.model import Scope
 
 router = APIRouter(tags=["project keys"], route_class=RepeatableRoute)
 
@@ -91,8 +90,9 @@ async def create_key(
 async def delete_key(project: Deployable, key: KeyId, services: Parts) -> None:
     async with services.work.transaction():
         await services.project_keys.delete(project, key)
-        await services.limits.delete(Scope("key", key))
+        await services.belongings.drop_of_key(project.name, key)
     services.fleet.wake()
+    services.on_budgets()
 
 
 async def _find_endpoints(

@@ -11,6 +11,7 @@ from dataclasses import replace
 from cupola.audit.service import Audit
 from cupola.catalog.model import Model
 from cupola.deployments import rules
+from cupola.deployments.belongings import Belongings
 from cupola.deployments.changes import (
     Edit,
     Edits,
@@ -62,6 +63,7 @@ class Endpoints:
         audit: Audit,
         clock: Clock,
         *,
+        belongings: Belongings,
         written: Sequence[Endpoint] = (),
         core_quota: int = 0,
         on_change: Callable[[], None] = lambda: None,
@@ -71,6 +73,7 @@ class Endpoints:
         self._projects = projects
         self._audit = audit
         self._clock = clock
+        self._belongings = belongings
         self._written = written
         self._core_quota = core_quota
         self._on_change = on_change
@@ -364,6 +367,7 @@ class Endpoints:
             check_changeable(before, expected)
             change.before = tell(before)
             await self._store.delete(before.name)
+            await self._belongings.drop_of_endpoint(project.name, before.name)
         self._on_change()
         return before
 
@@ -373,6 +377,8 @@ class Endpoints:
             None, "endpoints.expire", endpoint.name, endpoint.project
         ) as change:
             gone = await self._store.delete(endpoint.name)
+            if gone:
+                await self._belongings.drop_of_endpoint(endpoint.project, endpoint.name)
             change.before = tell(endpoint) if gone else None
         self._on_change()
         return gone

@@ -18,7 +18,7 @@ from cupola.ids import EndpointName, ProjectName, UserId
 from cupola.keys.model import Lineage
 from cupola.keys.service import Keyring
 from cupola.projects.model import RIGHTS, Member, Right
-from cupola.quotas.model import Bound, Limits, Scope
+from cupola.quotas.model import OWN_KEYS, Bound, Limits, Scope, scope_of_own_key
 from cupola.tokens.model import By, Grantee, TokenGrant
 
 Describe: TypeAlias = Callable[[Endpoint, Deployment], Served | None]
@@ -27,7 +27,6 @@ long as nothing of it has changed."""
 _Derived: TypeAlias = tuple[Lineage, int, int]
 _Limits: TypeAlias = Mapping[Scope, Limits]
 _NO_LIMITS: Final = Limits()
-_OWN_KEYS: Final = ("primary", "secondary")
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,11 +245,7 @@ def _find_terms(endpoint: Endpoint, limits: _Limits) -> Terms:
 
 def _list_scopes(endpoint: Endpoint) -> frozenset[Scope]:
     own = (Scope("endpoint", endpoint.name), Scope("project", endpoint.project))
-    return frozenset((*own, *(_scope_key(endpoint.name, key) for key in _OWN_KEYS)))
-
-
-def _scope_key(endpoint: EndpointName, key: str) -> Scope:
-    return Scope("key", f"{endpoint}/{key}")
+    return frozenset((*own, *(scope_of_own_key(endpoint.name, key) for key in OWN_KEYS)))
 
 
 def _list_callers(
@@ -258,8 +253,8 @@ def _list_callers(
 ) -> Mapping[bytes, Caller]:
     reach = (frozenset((endpoint,)),)
     return {
-        digest: Caller(reach, key=key, bounds=_bind(_scope_key(endpoint, key), limits))
-        for digest, key in zip(digests, _OWN_KEYS, strict=True)
+        digest: Caller(reach, key=key, bounds=_bind(scope_of_own_key(endpoint, key), limits))
+        for digest, key in zip(digests, OWN_KEYS, strict=True)
     }
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from cupola.ids import new_id
 from cupola.kit.clock import Clock
-from cupola.kit.errors import Invalid, NotFound, Stale
+from cupola.kit.errors import Conflict, Invalid, NotFound, Stale
 from cupola.kit.money import Money
 from cupola.metering.budget import Budget, Notice, Period, Scope, Verdict, evaluate, start_of
 from cupola.metering.model import Price, PriceBook, PriceKind, UsageRecord
@@ -77,7 +77,11 @@ class Usage:
 
 
 class Prices:
-    """What things cost, and did. The book in memory is replaced at each change."""
+    """What things cost, and did.
+
+    The book in memory learns of a price by `refresh`, which is for after the unit of work in which
+    it was set: what is taken back must never have cost anybody anything.
+    """
 
     def __init__(self, store: PriceStore, clock: Clock) -> None:
         self._store = store
@@ -85,7 +89,7 @@ class Prices:
         self._book = PriceBook()
 
     def book(self) -> PriceBook:
-        """All prices, as of the last `refresh` or change."""
+        """All prices, as of the last `refresh`."""
         return self._book
 
     async def refresh(self) -> None:
@@ -114,7 +118,7 @@ class Prices:
             input=_check(per_input, "input"),
             output=_check(per_output, "output"),
         )
-        return await self._set(price)
+        return await self._store.add(price)
 
     async def set_instance_type(
         self, name: str, per_hour: Money, valid_from: int | None = None
@@ -127,12 +131,7 @@ class Prices:
         begin = self._begin(valid_from)
         kind = PriceKind.INSTANCE_TYPE
         hour = _check(per_hour, "hour")
-        return await self._set(Price(kind, name, per_hour.currency, begin, hour=hour))
-
-    async def _set(self, price: Price) -> Price:
-        kept = await self._store.add(price)
-        await self.refresh()
-        return kept
+        return await self._store.add(Price(kind, name, per_hour.currency, begin, hour=hour))
 
     def _begin(self, valid_from: int | None) -> int:
         """Never in the past: what was used then has its price."""
@@ -187,14 +186,22 @@ class Budgets:
         self._clock = clock
         self._on_change = on_change
 
-    async def create(self, project: str, order: BudgetOrder) -> Budget:
+    async def create(self, project: str, order: BudgetOrder, id: str | None = None) -> Budget:
         """A new budget.
+
+        Args:
+            id: The one it is to have, as one that comes back after all was wiped; None: a new one.
 
         Raises:
             Invalid: It makes no sense; `path` says what.
+            Conflict: There is a budget of this id.
         """
+        if id is not None and await self._store.find(id) is not None:
+            raise Conflict(
+                f"There is a budget {id!r} already, of another project. Rename this one."
+            )
         budget = Budget(
-            new_id("bud"),
+            id or new_id("bud"),
             project,
             order.scope,
             order.subject,

@@ -36,6 +36,21 @@ class Scope(NamedTuple):
     """The endpoint's or the project's name; the key's id, never the key."""
 
 
+OWN_KEYS: Final = ("primary", "secondary")
+"""The names of an endpoint's own two keys, which have no ids."""
+
+
+def scope_of_own_key(endpoint: str, key: str) -> Scope:
+    """That of one of an endpoint's own keys: endpoints' names and keys' ids have no slash."""
+    return Scope("key", f"{endpoint}/{key}")
+
+
+def find_own_key(scope: Scope) -> tuple[str, str] | None:
+    """The endpoint and which of its own keys the scope is; None: it is none."""
+    endpoint, slash, key = scope.id.rpartition("/")
+    return (endpoint, key) if scope.kind == "key" and slash else None
+
+
 class LimitKind(StrEnum):
     """What can be limited; the names of `Limits`' fields."""
 
