@@ -91,6 +91,8 @@ class Settings(BaseSettings):
     """The Redis in which several gateways count together; empty: each counts in memory."""
     usage_days: int = Field(default=0, ge=0)
     """Days for which records of requests are kept; 0: for ever. Sums are kept in any case."""
+    webhook_hosts: str = ""
+    """Hosts, addresses and networks that webhooks may go to beside the public internet."""
 
     session_hours: float = Field(default=168.0, gt=0, le=24 * 366)
     """Hours after which who signed in has to do so again."""

@@ -17,12 +17,14 @@ from cupola.metering.ports import (
     PriceStore,
     UsageStore,
 )
+from cupola.metering.rules import WebhookRule
 from cupola.metering.usage import TIMES, Dimension, Query, UsageRow, merge, use_of_instances
 
 MOST_ROWS: Final = 20_000
 """Of one report; a table of more is for a machine, which asks for several."""
 _PAGE: Final = 1000
 """Records read at once for an export."""
+_PUBLIC: Final = WebhookRule()
 
 
 class Usage:
@@ -171,6 +173,7 @@ class Budgets:
 
     Args:
         on_change: Called after each change, so that what watches budgets reads them again.
+        webhooks: Where notices may be posted.
     """
 
     def __init__(
@@ -180,8 +183,10 @@ class Budgets:
         usage: UsageStore,
         clock: Clock,
         on_change: Callable[[], None] = lambda: None,
+        webhooks: WebhookRule = _PUBLIC,
     ) -> None:
         self._store = store
+        self._webhooks = webhooks
         self._notices = notices
         self._usage = usage
         self._clock = clock
@@ -206,6 +211,7 @@ class Budgets:
             order.webhook,
             created=int(self._clock.now()),
         )
+        self._check_webhook(budget)
         await self._store.add(budget)
         self._on_change()
         return budget
@@ -231,6 +237,7 @@ class Budgets:
             webhook=order.webhook,
             version=version + 1,
         )
+        self._check_webhook(changed)
         await self._store.save(changed)
         self._on_change()
         return changed
@@ -266,3 +273,7 @@ class Budgets:
     async def notices(self, project: str) -> Sequence[Notice]:
         """Warnings given, newest first."""
         return await self._notices.list(project)
+
+    def _check_webhook(self, budget: Budget) -> None:
+        if budget.webhook is not None:
+            self._webhooks.check(budget.webhook)
