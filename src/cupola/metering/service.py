@@ -1,5 +1,6 @@
 """What people ask of metering: usage and cost, records, prices, budgets."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -24,6 +25,8 @@ MOST_ROWS: Final = 20_000
 """Of one report; a table of more is for a machine, which asks for several."""
 _PAGE: Final = 1000
 """Records read at once for an export."""
+_FEW: Final = 1000
+"""Rows that are merged in a millisecond; more are merged beside the event loop."""
 _PUBLIC: Final = WebhookRule()
 
 
@@ -51,7 +54,7 @@ class Usage:
         if len(rows) <= MOST_ROWS:
             intervals = await self._intervals.between(query.start, query.end)
             rows.extend(use_of_instances(query, intervals, self._book()))
-        merged = merge(rows)
+        merged = await asyncio.to_thread(merge, rows) if len(rows) > _FEW else merge(rows)
         if len(merged) > MOST_ROWS:
             raise Invalid(
                 f"This asks for more than {MOST_ROWS} rows. Take a shorter period, days instead of "
