@@ -4,6 +4,7 @@ What is asked for is known before the first byte of the reply: a fault is a refu
 that breaks off. Reports are sent row by row, records page by page as they are read.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -187,32 +188,65 @@ async def show_cost_of_project(
     return await _report(services, asked, _choose([project.name]), _COST)
 
 
+_LINES: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "content": {
+            "application/x-ndjson": {"schema": {"type": "string"}},
+            "text/csv": {"schema": {"type": "string"}},
+        }
+    }
+}
+LineFormat = Annotated[Format, Query(alias="format")]
+
+
+@router.get(
+    "/records",
+    summary="Export the ledger's records, of all projects",
+    response_class=StreamingResponse,
+    responses=_LINES,
+)
+async def export_all_records(
+    by: Administrator,
+    period: AnyPeriod,
+    where: Filters,
+    services: Parts,
+    project: Values = None,
+    form: LineFormat = Format.JSON,
+) -> StreamingResponse:
+    """One line a request, oldest first, however many there are."""
+    return _export(services, period, {**where, **_choose(project)}, form, "records")
+
+
 @router.get(
     "/projects/{project}/records",
     summary="Export the ledger's records",
     response_class=StreamingResponse,
-    responses={
-        200: {
-            "content": {
-                "application/x-ndjson": {"schema": {"type": "string"}},
-                "text/csv": {"schema": {"type": "string"}},
-            }
-        }
-    },
+    responses=_LINES,
 )
 async def export_records(
     project: Readable,
     period: AnyPeriod,
     where: Filters,
     services: Parts,
-    form: Annotated[Format, Query(alias="format")] = Format.JSON,
+    form: LineFormat = Format.JSON,
 ) -> StreamingResponse:
     """One line a request, oldest first, however many there are."""
     chosen = {**where, **_choose([project.name])}
-    records = services.usage.iter_records(period.start, period.end, chosen)
+    return _export(services, period, chosen, form, f"{project.name}-records")
+
+
+def _export(
+    services: Services,
+    period: Period,
+    where: Mapping[Dimension, frozenset[str]],
+    form: Format,
+    name: str,
+) -> StreamingResponse:
+    records = services.usage.iter_records(period.start, period.end, where)
     kind = "text/csv" if form is Format.CSV else "application/x-ndjson"
-    name = f"{project.name}-records.{form}"
-    return StreamingResponse(export(records, form), media_type=kind, headers=_offer(name))
+    return StreamingResponse(
+        export(records, form), media_type=kind, headers=_offer(f"{name}.{form}")
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +311,7 @@ async def _write_csv(
         yield write_rows(
             [*_name(query, row), *kind.tell(row)] for row in rows[place : place + _PIECE]
         )
+        await asyncio.sleep(0)  # a long report must not keep requests waiting
 
 
 async def _write_json(
@@ -296,6 +331,7 @@ async def _write_json(
             for row in rows[place : place + _PIECE]
         ]
         yield (("," if place else "") + ",".join(lines)).encode()
+        await asyncio.sleep(0)
     yield b"]}"
 
 

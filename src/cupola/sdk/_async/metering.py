@@ -54,7 +54,7 @@ class AsyncUsage:
     async def write_records(
         self,
         file: Path,
-        project: str,
+        project: str | None,
         *,
         format: str = "jsonl",
         since: str | None = None,
@@ -64,10 +64,10 @@ class AsyncUsage:
     ) -> None:
         """Write a project's records to `file`, one line a request: `jsonl` or `csv`.
 
-        The file is there once it is whole.
+        Of None, an administrator gets those of all. The file is there once it is whole.
         """
         query = {**_write_query((), since, start, end, where), "format": format}
-        request = Request("GET", join("projects", project, "records"), query)
+        request = Request("GET", _locate(project, "records"), query)
         async with self._transport.stream(request) as response:
             draft = file.with_name(f".{file.name}.part")
             try:

@@ -55,7 +55,7 @@ class Usage:
     def write_records(
         self,
         file: Path,
-        project: str,
+        project: str | None,
         *,
         format: str = "jsonl",
         since: str | None = None,
@@ -65,10 +65,10 @@ class Usage:
     ) -> None:
         """Write a project's records to `file`, one line a request: `jsonl` or `csv`.
 
-        The file is there once it is whole.
+        Of None, an administrator gets those of all. The file is there once it is whole.
         """
         query = {**_write_query((), since, start, end, where), "format": format}
-        request = Request("GET", join("projects", project, "records"), query)
+        request = Request("GET", _locate(project, "records"), query)
         with self._transport.stream(request) as response:
             draft = file.with_name(f".{file.name}.part")
             try:
