@@ -10,6 +10,7 @@ import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cupola import __version__
 from cupola.app.fleet import open_fleet
@@ -40,6 +41,9 @@ from cupola.settings import Settings
 from cupola.telemetry.log import start_log, stop_log
 from cupola.tokens.model import Policy
 from cupola.tokens.schemas import read_policy
+
+if TYPE_CHECKING:
+    from cupola.gateway.spans import RequestSpans
 
 _log = logging.getLogger(__name__)
 
@@ -86,7 +90,7 @@ async def serve(
         await fleet.prepare()
         await watch.tell()
         front = Front(
-            _open_gateway(settings, state, directory, policy, metering, clock, (requests, *spans)),
+            _open_gateway(settings, state, directory, policy, metering, clock, requests, spans),
             _open_management(settings, state, fleet, identity, metering, clock, note.url),
             open_metrics(
                 requests, state, fleet, watch, identity, clock, observe_metering(metering)
@@ -129,7 +133,8 @@ def _open_gateway(
     policy: Policy,
     metering: Metering,
     clock: Clock,
-    observers: Sequence[Observer],
+    requests: Observer,
+    spans: Sequence["RequestSpans"],
 ) -> Application:
     compatibility = Compatibility(
         endpoint_domain=settings.endpoint_domain,
@@ -145,7 +150,8 @@ def _open_gateway(
         compatibility,
         make_verifier(policy, clock),
         Metered(metering.ledger, metering.limiter, metering.watch, metering.prices, clock),
-        observers,
+        (requests, *spans),
+        spans[0].begin if spans else None,
     )
 
 

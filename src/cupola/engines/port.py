@@ -101,6 +101,15 @@ class ToolOutput(Struct, frozen=True):
 Constraint: TypeAlias = JsonOutput | ToolOutput
 
 
+class Trace(Struct, frozen=True):
+    """The trace that a generation is part of, as W3C's headers say it."""
+
+    parent: str
+    """`traceparent`."""
+    state: str = ""
+    """`tracestate`; empty: there is none."""
+
+
 class Generation(Struct, frozen=True):
     """What an engine is asked to continue: authenticated, checked and rendered.
 
@@ -134,6 +143,8 @@ class Generation(Struct, frozen=True):
     said of sampling above holds; `constraint` is what its tools and its form come to."""
     completion: TextRequest | None = None
     """For such an engine: the request whose prompt, or one of whose prompts, `prompt` is."""
+    trace: Trace | None = None
+    """For such an engine, which may make spans of its own."""
 
 
 class Engine(Protocol):
