@@ -275,6 +275,8 @@ def _tell_usage(row: UsageRow) -> Sequence[object]:
 
 
 def _join_currencies(rows: Sequence[UsageRow]) -> Sequence[UsageRow]:
+    if len({row.group for row in rows}) == len(rows):
+        return rows
     return merge(UsageRow(row.group, "", row.sums) for row in rows)
 
 
