@@ -221,3 +221,16 @@ async def test_trace_goes_on_without_a_collector(tmp_path: Path):
 
         assert bool(headers) == (b"traceparent: " + PARENT.encode() in upstream.requests[0])
         assert bool(headers) == (b"trace" in upstream.requests[0].lower())
+
+
+async def test_only_upstreams_are_told(tmp_path: Path):
+    """An engine of ours makes no spans, so nothing of a trace reaches it."""
+    told: list[Generation] = []
+
+    async def script(request: Generation) -> AsyncGenerator[Event, None]:
+        told.append(request)
+        yield Finish("stop", Usage(1, 0))
+
+    await trace(script, headers={"traceparent": PARENT})
+
+    assert [None] == [each.trace for each in told]
