@@ -39,8 +39,10 @@ async def test_csv():
     assert known.request == found["request"]
 
 
-@given(st.lists(st.sampled_from(["a-b", "-b", "=c", '"d', "e,f", "g\nh", "\ti", "j@", "+", "\r", ""]),
-                min_size=3, max_size=3), st.none() | st.floats(0, 1e6))  # fmt: skip
+_NAMES = st.sampled_from(["a-b", "-b", "=c", '"d', "e,f", "g\nh", "\ti", "j@", "+", "\r", ""])
+
+
+@given(st.lists(_NAMES, min_size=3, max_size=3), st.none() | st.floats(0, 1e6))
 def test_csv_of_odd_names(names: list[str], queue: float | None):
     """Whatever a name looks like, a reader of CSV gets it back, but for the guard of formulas."""
     model, key, endpoint = names
