@@ -101,6 +101,8 @@ class Settings:
     """The Redis in which several gateways count together; empty: each counts in memory."""
     usage_days: Count = 0
     """Days for which records of requests are kept; 0: for ever. Sums are kept in any case."""
+    webhook_hosts: str = ""
+    """Hosts, addresses and networks that webhooks may go to beside the public internet."""
 
     trusted_proxies: str = ""
     """Addresses and networks of proxies whose word on a caller's address and scheme counts, with

@@ -185,7 +185,8 @@ def test_records(run: Shell):
     rows = list(csv.DictReader(io.StringIO(run("usage", "--records", "--csv", "--model", "Small"))))
     assert [("Small", "1000")] == [(row["model"], row["prompt"]) for row in rows]
     assert "" == run("usage", "--records", "--since", "1h")
-    assert "one project's" in run("usage", "--records", "--by", "model", status=2)
+    assert "without --by" in run("usage", "--records", "--by", "model", status=2)
+    assert 2 == len(run("usage", "--records", "--all").splitlines())
     assert "no project 'none'" in run("usage", "--records", "--project", "none", status=4)
 
 

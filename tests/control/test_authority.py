@@ -62,6 +62,7 @@ NEEDS: dict[tuple[str, str], Right | str] = {
     ("DELETE", P + "/keys/{key}"): Right.DEPLOY,
     ("GET", "/usage"): Right.ADMINISTER,
     ("GET", "/cost"): Right.ADMINISTER,
+    ("GET", "/records"): Right.ADMINISTER,
     ("GET", P + "/usage"): Right.READ,
     ("GET", P + "/cost"): Right.READ,
     ("GET", P + "/records"): Right.READ,

@@ -189,6 +189,18 @@ async def test_records_are_the_projects_own(metered: Metered):
     assert "ours-records.jsonl" in reply.headers["content-disposition"]
 
 
+async def test_records_of_all_projects_are_for_administrators(metered: Metered):
+    """The same lines, whosever they are; or those of the projects that are named."""
+    await _use(metered)
+    everybodys = await metered.ask("admin", "GET", "/records?since=2d")
+    projects = [json.loads(line)["project"] for line in everybodys.text.splitlines()]
+    one = await metered.ask("admin", "GET", "/records?since=2d&project=ours")
+
+    assert {"ours", "theirs"} == {*projects}
+    assert projects.count("ours") == len(one.text.splitlines())
+    assert 403 == (await metered.ask("reader", "GET", "/records")).status_code
+
+
 @pytest.mark.parametrize(
     ("query", "status"),
     [

@@ -127,9 +127,7 @@ class Platform:
     def __init__(self, gateways: Sequence[Running]) -> None:
         self.gateways = gateways
         self._numbers = count(1)
-        console = Api(
-            gateways[0].url, gateways[0].home
-        )
+        console = Api(gateways[0].url, gateways[0].home)
         somebody = {"name": "crowd", "password": "more than a few letters"}
         console.ask("POST", "/users", {**somebody, "administrator": True})
         self._token = console.ask("POST", "/sign-in", somebody)["token"]

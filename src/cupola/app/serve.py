@@ -42,6 +42,7 @@ from cupola.tokens.model import Policy
 from cupola.tokens.schemas import read_policy
 
 if TYPE_CHECKING:
+    from cupola.gateway.spans import RequestSpans
     from cupola.identity.mapping import OidcConfig
 
 _log = logging.getLogger(__name__)
@@ -90,7 +91,7 @@ async def serve(
         await fleet.prepare()
         await watch.tell()
         front = Front(
-            _open_gateway(settings, state, directory, policy, metering, clock, (requests, *spans)),
+            _open_gateway(settings, state, directory, policy, metering, clock, requests, spans),
             _open_management(settings, state, fleet, identity, metering, clock, note.url, oidc),
             open_metrics(
                 requests, state, fleet, watch, identity, clock, observe_metering(metering)
@@ -139,7 +140,8 @@ def _open_gateway(
     policy: Policy,
     metering: Metering,
     clock: Clock,
-    observers: Sequence[Observer],
+    requests: Observer,
+    spans: Sequence["RequestSpans"],
 ) -> Application:
     compatibility = Compatibility(
         endpoint_domain=settings.endpoint_domain,
@@ -155,7 +157,8 @@ def _open_gateway(
         compatibility,
         make_verifier(policy, clock),
         Metered(metering.ledger, metering.limiter, metering.watch, metering.prices, clock),
-        observers,
+        (requests, *spans),
+        spans[0].begin if spans else None,
     )
 
 

@@ -91,10 +91,11 @@ def usage(
 
     _check_forms(json, csv)
     if records:
-        if by or everywhere or plot is not None:
-            raise typer.BadParameter("--records are one project's, without --by, --all or --plot.")
+        if by or plot is not None:
+            raise typer.BadParameter("--records go without --by and --plot.")
         with connect(server, home, project) as client:
-            _print_records(client, csv, since, start, end, _choose(endpoint, model, key))
+            whose = None if everywhere else client.project
+            _print_records(client, whose, csv, since, start, end, _choose(endpoint, model, key))
         return
     names = [each.value for each in by or [By.MODEL]]
     with connect(server, home, project) as client:
@@ -193,6 +194,7 @@ def _choose_project(
 
 def _print_records(
     client: "Cupola",
+    project: str | None,
     csv: bool,
     since: str | None,
     start: datetime | None,
@@ -201,7 +203,7 @@ def _print_records(
 ) -> None:
     """As they arrive: however many they are, memory stays flat."""
     parts = client.usage.export_records(
-        client.project,
+        project,
         format="csv" if csv else "jsonl",
         since=since,
         start=_aware(start),

@@ -1,5 +1,6 @@
 """What people ask of metering: usage and cost, records, prices, budgets."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -17,12 +18,16 @@ from cupola.metering.ports import (
     PriceStore,
     UsageStore,
 )
+from cupola.metering.rules import WebhookRule
 from cupola.metering.usage import TIMES, Dimension, Query, UsageRow, merge, use_of_instances
 
 MOST_ROWS: Final = 20_000
 """Of one report; a table of more is for a machine, which asks for several."""
 _PAGE: Final = 1000
 """Records read at once for an export."""
+_FEW: Final = 1000
+"""Rows that are merged in a millisecond; more are merged beside the event loop."""
+_PUBLIC: Final = WebhookRule()
 
 
 class Usage:
@@ -49,7 +54,7 @@ class Usage:
         if len(rows) <= MOST_ROWS:
             intervals = await self._intervals.between(query.start, query.end)
             rows.extend(use_of_instances(query, intervals, self._book()))
-        merged = merge(rows)
+        merged = await asyncio.to_thread(merge, rows) if len(rows) > _FEW else merge(rows)
         if len(merged) > MOST_ROWS:
             raise Invalid(
                 f"This asks for more than {MOST_ROWS} rows. Take a shorter period, days instead of "
@@ -170,6 +175,7 @@ class Budgets:
 
     Args:
         on_change: Called after each change, so that what watches budgets reads them again.
+        webhooks: Where notices may be posted.
     """
 
     def __init__(
@@ -179,8 +185,10 @@ class Budgets:
         usage: UsageStore,
         clock: Clock,
         on_change: Callable[[], None] = lambda: None,
+        webhooks: WebhookRule = _PUBLIC,
     ) -> None:
         self._store = store
+        self._webhooks = webhooks
         self._notices = notices
         self._usage = usage
         self._clock = clock
@@ -213,6 +221,7 @@ class Budgets:
             order.webhook,
             created=int(self._clock.now()),
         )
+        self._check_webhook(budget)
         await self._store.add(budget)
         self._on_change()
         return budget
@@ -238,6 +247,7 @@ class Budgets:
             webhook=order.webhook,
             version=version + 1,
         )
+        self._check_webhook(changed)
         await self._store.save(changed)
         self._on_change()
         return changed
@@ -273,3 +283,7 @@ class Budgets:
     async def notices(self, project: str) -> Sequence[Notice]:
         """Warnings given, newest first."""
         return await self._notices.list(project)
+
+    def _check_webhook(self, budget: Budget) -> None:
+        if budget.webhook is not None:
+            self._webhooks.check(budget.webhook)

@@ -120,8 +120,7 @@ class Query:
         return DAY if Dimension.DAY in self.by else None
 
 
-@dataclass(frozen=True, slots=True)
-class UsageRow:
+class UsageRow(NamedTuple):
     """One group: its values, in the order of `Query.by`, and what it used, in one currency."""
 
     group: tuple[str | int, ...]

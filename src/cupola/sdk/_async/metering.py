@@ -54,7 +54,7 @@ class AsyncUsage:
     async def write_records(
         self,
         file: Path,
-        project: str,
+        project: str | None,
         *,
         format: str = "jsonl",
         since: str | None = None,
@@ -64,7 +64,7 @@ class AsyncUsage:
     ) -> None:
         """Write a project's records to `file`, one line a request: `jsonl` or `csv`.
 
-        The file is there once it is whole.
+        Of None, an administrator gets those of all. The file is there once it is whole.
         """
         draft = file.with_name(f".{file.name}.part")
         parts = self.export_records(
@@ -80,7 +80,7 @@ class AsyncUsage:
 
     async def export_records(
         self,
-        project: str,
+        project: str | None,
         *,
         format: str = "jsonl",
         since: str | None = None,
@@ -90,7 +90,7 @@ class AsyncUsage:
     ) -> AsyncIterator[bytes]:
         """The same in pieces, as they arrive; a piece may end within a line."""
         query = {**_write_query((), since, start, end, where), "format": format}
-        request = Request("GET", join("projects", project, "records"), query)
+        request = Request("GET", _locate(project, "records"), query)
         async with self._transport.stream(request) as response:
             async for part in response.aiter_bytes():
                 yield part

@@ -55,7 +55,7 @@ class Usage:
     def write_records(
         self,
         file: Path,
-        project: str,
+        project: str | None,
         *,
         format: str = "jsonl",
         since: str | None = None,
@@ -65,7 +65,7 @@ class Usage:
     ) -> None:
         """Write a project's records to `file`, one line a request: `jsonl` or `csv`.
 
-        The file is there once it is whole.
+        Of None, an administrator gets those of all. The file is there once it is whole.
         """
         draft = file.with_name(f".{file.name}.part")
         parts = self.export_records(
@@ -81,7 +81,7 @@ class Usage:
 
     def export_records(
         self,
-        project: str,
+        project: str | None,
         *,
         format: str = "jsonl",
         since: str | None = None,
@@ -91,7 +91,7 @@ class Usage:
     ) -> Iterator[bytes]:
         """The same in pieces, as they arrive; a piece may end within a line."""
         query = {**_write_query((), since, start, end, where), "format": format}
-        request = Request("GET", join("projects", project, "records"), query)
+        request = Request("GET", _locate(project, "records"), query)
         with self._transport.stream(request) as response:
             for part in response.iter_bytes():
                 yield part
