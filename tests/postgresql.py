@@ -10,14 +10,15 @@ import tempfile
 import time
 from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 
 from tests.acceptance.missing import give_up
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, wait_until
+from tests.robustness.processes import children_of, is_running
 
 _DEBIAN = Path("/usr/lib/postgresql")
 _OPTIONS = (
@@ -60,6 +61,17 @@ class Cluster:
             self._server.send_signal(signal.SIGQUIT)
             self._server.wait(PATIENCE)
             self._server = None
+
+    def kill(self) -> None:
+        """All its processes at once, with -9."""
+        if self._server is not None:
+            family = {self._server.pid} | children_of(self._server.pid)
+            for pid in family:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self._server.wait(PATIENCE)
+            self._server = None
+            assert wait_until(lambda: not any(map(is_running, family)))
 
     def create(self, template: str = "template1") -> str:
         """The URL of a new database, a copy of `template`."""

@@ -51,10 +51,16 @@ class Cupola:
 
     def wait_ready(self) -> Running:
         """Once the ready file is there; fails with what the process printed."""
+        self.wait_listening()
+        return self._describe()
+
+    def wait_listening(self) -> str:
+        """The same, for who needs no more than the server's URL."""
         wait_until(lambda: self.ready_file.exists() or self.process.poll() is not None)
         if not self.ready_file.exists():
             raise AssertionError(f"cupola up is not ready:\n{self.output.read_text()}")
-        return self._describe()
+        url: str = json.loads(self.ready_file.read_text())["url"]
+        return url
 
     def stop(self, number: int = signal.SIGINT) -> int:
         """Send a signal and wait; the exit status."""

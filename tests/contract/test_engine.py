@@ -186,6 +186,36 @@ async def test_hanging_up_frees_the_slot(replica: Replica) -> None:
         assert isinstance((await collect(replica, max_tokens=1))[-1], Finish)
 
 
+async def test_a_cut_answer_is_accounted_for(replica: Replica) -> None:
+    """The tally has what had been heard by then: the prompt, where the engine tells of it, and
+    every token."""
+    counted = (await collect(replica, max_tokens=1))[-1]
+    request = Generation(prompt=PROMPT, seed=1, max_tokens=60)
+    if replica.profile.takes_conversations:
+        request = converse(request)
+    events = replica.generate(request)
+    first = await anext(events)
+    await events.aclose()
+
+    assert isinstance(counted, Finish)
+    assert isinstance(first, Delta)
+    assert request.tally.taken
+    far = replica.profile.takes_conversations
+    assert request.tally.prompt == (0 if far else counted.usage.prompt)
+    assert request.tally.completion >= first.tokens
+
+
+async def test_a_prompt_that_was_read_before_is_told(replica: Replica) -> None:
+    """Of a prompt at most all is known; engines that keep none say so."""
+    first, second = (await collect(replica))[-1], (await collect(replica))[-1]
+
+    assert isinstance(first, Finish)
+    assert isinstance(second, Finish)
+    assert 0 <= first.usage.cached <= first.usage.prompt
+    assert second.usage.cached <= second.usage.prompt
+    assert second.usage.cached >= (1 if replica.profile.engine == "llamacpp" else 0)
+
+
 async def test_generations_run_side_by_side(replica: Replica) -> None:
     """Two requests at once both end well."""
     both = await asyncio.gather(collect(replica), collect(replica, seed=2))

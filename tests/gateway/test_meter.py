@@ -12,13 +12,13 @@ import pytest
 from cupola.engines.port import Generation
 from cupola.gateway.app import Gateway
 from cupola.gateway.directory import Caller as Grant
-from cupola.gateway.directory import Directory, Snapshot, Terms, serve_alone
-from cupola.gateway.meter import Metered
+from cupola.gateway.directory import Directory, ServedEndpoint, Snapshot, Terms, serve_alone
+from cupola.gateway.meter import Metered, Order
 from cupola.kit.errors import EngineFailed, TooLong
 from cupola.kit.tasks import cancel, supervise
 from cupola.metering.budget import Budget, Period, Scope
 from cupola.metering.memory import MemoryBudgets, MemoryNotices, MemoryPrices, MemoryRecords
-from cupola.metering.model import Price, PriceKind, UsageRecord
+from cupola.metering.model import Ended, Price, PriceKind, UsageRecord
 from cupola.metering.service import Prices
 from cupola.metering.watch import BudgetWatch
 from cupola.metering.writer import Ledger
@@ -59,6 +59,8 @@ class Installation:
     limiter: Limiter
     watch: BudgetWatch
     budgets: MemoryBudgets
+    meter: Metered
+    pilot: ServedEndpoint
 
     async def read(self) -> list[UsageRecord]:
         page = await self.records.page((0.0, 0), 1e12, {}, 1000)
@@ -92,16 +94,47 @@ async def installed(
     meter = Metered(ledger, limiter, watch, book, clock)
     gateway = Gateway(Directory(snapshot), digest, clock, meter=meter)
     try:
-        yield Installation(Caller(gateway), records, ledger, limiter, watch, budgets)
+        yield Installation(Caller(gateway), records, ledger, limiter, watch, budgets, meter, pilot)
     finally:
         await ledger.close()
 
 
 async def slowly(request: Generation) -> AsyncGenerator[Event, None]:
+    """The engine keeps its account, and says no more than three words."""
+    begin(request)
     for _ in range(3):
+        request.tally.completion += 2
         yield Delta("word ", 2)
     await asyncio.sleep(30)
     yield Finish("stop", Usage(7, 6))
+
+
+async def silently(request: Generation) -> AsyncGenerator[Event, None]:
+    """At work, but nobody has heard of it before the caller hangs up: as for a whole reply."""
+    begin(request)
+    try:
+        await asyncio.sleep(30)
+    finally:
+        request.tally.completion = 5
+    yield Finish("stop", Usage(7, 9))
+
+
+async def waits_in_line(request: Generation) -> AsyncGenerator[Event, None]:
+    """The engine is busy with others, and never comes to this one."""
+    await asyncio.sleep(30)
+    yield Finish("stop", Usage(7, 9))
+
+
+async def breaks(request: Generation) -> AsyncGenerator[Event, None]:
+    begin(request)
+    request.tally.completion = 4
+    yield Failed(EngineFailed("It died."))
+
+
+def begin(request: Generation) -> None:
+    """The engine's turn with this request."""
+    tally = request.tally
+    tally.taken, tally.prompt, tally.cached, tally.waited = True, 7, 3, 0.25
 
 
 @pytest.mark.parametrize("body", [CHAT, STREAM], ids=["whole", "stream"])
@@ -139,8 +172,93 @@ async def test_who_hangs_up_is_on_record_once(tmp_path: Path):
         again = await here.caller.call(PATH, STREAM, hang_up_after=0.05)
 
     assert (record.finish, record.status, record.completion) == ("client_gone", 200, 6)
-    assert (record.counted, record.prompt) == (False, 0)
+    assert (record.counted, record.prompt, record.cached) == (False, 7, 3)
+    assert (record.currency, record.cost) == ("EUR", 37_000)
     assert again.status == 200  # its place among those at once was given back
+
+
+async def test_who_hangs_up_on_a_whole_reply_is_billed_for_the_work(tmp_path: Path):
+    """Nothing of it had been sent: what counts is what the engine had done."""
+    async with installed(silently, tmp_path) as here:
+        await here.caller.call(PATH, CHAT, hang_up_after=0.3)
+        record = await here.wait_for_one()
+
+    assert (record.finish, record.status, record.counted) == ("client_gone", 0, False)
+    assert (record.prompt, record.completion) == (7, 5)
+
+
+async def test_a_prompt_that_no_engine_began_with_costs_nothing(tmp_path: Path):
+    async with installed(waits_in_line, tmp_path) as here:
+        await here.caller.call(PATH, CHAT, hang_up_after=0.3)
+        record = await here.wait_for_one()
+
+    assert (record.finish, record.prompt, record.completion) == ("client_gone", 0, 0)
+    assert record.queue is None
+
+
+async def test_a_prompt_that_is_never_counted_is_billed_as_estimated(tmp_path: Path):
+    """As with an upstream, which has begun with it, and would count it at the end only."""
+    lengths: list[int] = []
+
+    async def far_away(request: Generation) -> AsyncGenerator[Event, None]:
+        lengths.append(sum(len(piece) for piece in request.prompt if isinstance(piece, str)))
+        request.tally.taken = True
+        yield Delta("word ", 2)
+        await asyncio.sleep(30)
+
+    async with installed(far_away, tmp_path) as here:
+        await here.caller.call(PATH, STREAM, hang_up_after=0.3)
+        record = await here.wait_for_one()
+
+    assert (record.counted, record.completion) == (False, 2)
+    assert [record.prompt] == [-(-length // 3) for length in lengths]
+
+
+@pytest.mark.parametrize("body", [CHAT, STREAM], ids=["whole", "stream"])
+async def test_who_gets_an_error_instead_of_a_reply_pays_nothing(
+    tmp_path: Path, body: dict[str, Any]
+):
+    async with installed(breaks, tmp_path) as here:
+        response = await here.caller.call(PATH, body)
+        [record] = await here.read()
+
+    assert (response.status, record.status, record.finish) == (502, 502, "error")
+    assert (record.prompt, record.completion, record.cost) == (0, 0, 0)
+
+
+async def test_a_record_says_who_answered_and_how_long_it_had_waited(tmp_path: Path):
+    async def says(request: Generation) -> AsyncGenerator[Event, None]:
+        begin(request)
+        yield Finish("stop", Usage(7, 2, 3))
+
+    async with installed(says, tmp_path) as here:
+        await here.caller.call(PATH, CHAT)
+        [record] = await here.read()
+
+    assert record.replica == "rep_scripted"
+    assert record.queue is not None
+    assert record.queue >= 0.25
+    assert (record.prompt, record.cached, record.completion) == (7, 3, 2)
+
+
+async def test_several_answers_share_a_prompt_in_the_account_of_a_cut(tmp_path: Path):
+    """The prompt counts once; what the second answer found of it was read for the first."""
+    numbers = iter((0, 6))
+
+    async def says(request: Generation) -> AsyncGenerator[Event, None]:
+        begin(request)
+        request.tally.cached = next(numbers)
+        request.tally.completion = 2
+        yield Delta("word ", 2)
+        await asyncio.sleep(30)
+
+    async with installed(says, tmp_path) as here:
+        path = "/endpoints/pilot/v1/chat/completions"
+        await here.caller.call(path, {**CHAT, "n": 2}, hang_up_after=0.3)
+        record = await here.wait_for_one()
+
+    assert (record.prompt, record.cached, record.completion) == (7, 0, 4)
+    assert record.replica == "rep_scripted"
 
 
 @pytest.mark.parametrize(
@@ -202,6 +320,24 @@ async def test_what_was_reserved_is_given_back(tmp_path: Path):
 
     assert statuses == [200] * 10
     assert 250 < int(left) <= 400 - 10 * 9
+
+
+async def test_there_is_room_for_the_next_before_a_reply_ends(tmp_path: Path):
+    """Whoever has read the last byte, and asks again at once, perhaps elsewhere, is not refused:
+    what was reserved is given back by `settle`, which is before that byte, and only once."""
+    limits = Limits(concurrent_requests=1)
+    async with installed(saying(*HELLO), tmp_path, limits) as here:
+        grant = Grant((frozenset({here.pilot.name}),), key="primary")
+        [deployed] = here.pilot.deployments.values()
+        orders = [Order(f"r{i}", "azure", grant, here.pilot, deployed, 5, 5) for i in (1, 2)]
+        first = await here.meter.admit(orders[0])
+        await first.settle(Ended(5, 2, "stop", 200))
+        second = await here.meter.admit(orders[1])
+        await first.release(Ended(5, 2, "stop", 200))
+        refused = await here.caller.call(PATH, CHAT)
+        await second.release(Ended(5, 2, "stop", 200))
+
+    assert 429 == refused.status
 
 
 async def test_a_prompt_larger_than_a_limit_is_told_no_time(tmp_path: Path):

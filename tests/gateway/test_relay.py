@@ -104,8 +104,9 @@ def test_the_engine_dies_in_the_middle_of_a_stream():
 
 
 def test_several_answers():
-    """The prompt counts once, the others' ends are events like any, the last one's ends it all."""
-    first = Finish("length", Usage(prompt=4, completion=5), index=1)
+    """The prompt counts once, and as cached only what none of them had to read; the others' ends
+    are events like any, the last one's ends it all."""
+    first = Finish("length", Usage(prompt=4, completion=5, cached=3), index=1)
     total = Usage(prompt=4, completion=7)
     assert (
         Playbook(Relay(stream=True, answers=2, per_prompt=2))

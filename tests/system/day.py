@@ -8,14 +8,11 @@ was done; of every other one, what the reply said must be so.
 """
 
 import argparse
-import json
 import random
 import sys
 import tempfile
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -24,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.patience import PATIENCE, wait_until
-from tests.running import Cupola, Running, find_processes
+from tests.running import Cupola
+from tests.system.management import Api, Refused, expect_none_left
 
 MODEL = "Cupola-Pilot"
 _LEAST = 2
@@ -39,44 +37,6 @@ _SETTINGS = {"CUPOLA_CORE_QUOTA": "16"}
 
 Want = dict[str, Any]
 """Of an endpoint: what was acknowledged."""
-
-
-class Refused(Exception):
-    """The server said no, and so did nothing."""
-
-
-class Api:
-    """The management API, as a program with the console's token sees it."""
-
-    def __init__(self, running: Running) -> None:
-        self._url = f"{running.url}/management/v1"
-        self._token = (running.home / "run" / "console.token").read_text().strip()
-
-    def ask(self, method: str, path: str, body: object = None) -> Any:
-        """Raises: Refused; OSError if the server is gone."""
-        request = urllib.request.Request(
-            f"{self._url}{path}",
-            None if body is None else json.dumps(body).encode(),
-            {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
-            method=method,
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=PATIENCE) as reply:
-                text = reply.read()
-        except urllib.error.HTTPError as error:
-            message = f"{method} {path}: {error.code} {error.read().decode()}"
-            if error.code >= 500:
-                raise AssertionError(message) from error
-            raise Refused(message) from error
-        return json.loads(text) if text else None
-
-    def list(self, path: str) -> Iterator[Any]:
-        """Every item, page by page."""
-        cursor = ""
-        while cursor is not None:
-            page = self.ask("GET", f"{path}?limit=200{f'&cursor={cursor}' if cursor else ''}")
-            yield from page["items"]
-            cursor = page["next"]
 
 
 @dataclass
@@ -254,7 +214,7 @@ def live(home: Path, seed: int, kills: int, say: Callable[[str], object]) -> Day
     day = Day(random.Random(seed))
     for number in range(1, kills + 1):
         server = Cupola(home, settings=_SETTINGS)
-        api = Api(server.wait_ready())
+        api = _open(server)
         _ensure_project(api)
         seen = _read(api)
         day.check(api, seen)
@@ -262,16 +222,20 @@ def live(home: Path, seed: int, kills: int, say: Callable[[str], object]) -> Day
             day.work(api)
         server.process.wait(PATIENCE)
         day.kills = number
-        _expect_none_left(server.process.pid)
+        expect_none_left(server.process.pid)
         say(f"kill {number}: {day.done} changes acknowledged, {len(day.wanted)} endpoints")
     server = Cupola(home, settings=_SETTINGS)
     try:
-        api = Api(server.wait_ready())
+        api = _open(server)
         day.check(api, _read(api))
         _converge(api, day.wanted)
     finally:
         server.stop()
     return day
+
+
+def _open(server: Cupola) -> Api:
+    return Api(server.wait_listening(), server.home)
 
 
 def _ensure_project(api: Api) -> None:
@@ -285,12 +249,6 @@ def _read(api: Api) -> dict[str, Any]:
         for each in api.list(f"/projects/{_PROJECT}/endpoints")
         if each["name"].startswith("day-")
     }
-
-
-def _expect_none_left(group: int) -> None:
-    """Engines end with the server; the kernel may take a moment to say so."""
-    if not wait_until(lambda: not find_processes(group)):
-        raise AssertionError(f"Processes were left: {find_processes(group)}")
 
 
 def _converge(api: Api, wanted: Mapping[str, Want]) -> None:

@@ -294,6 +294,7 @@ def test_a_server_that_is_killed_mid_stream_bills_no_more_than_it_made(tmp_path:
     assert (record["finish"], record["status"]) == ("interrupted", 0)
     assert 0 < record["completion"] <= 1500
     assert record["completion"] >= pieces - 2
+    assert record["prompt"] == whole.prompt
     assert (records[whole.id]["prompt"], records[whole.id]["completion"]) == (
         whole.prompt,
         whole.completion,

@@ -93,7 +93,7 @@ class Engines:
         if order.weights is None:
             assert order.cohort.owner is not None  # upstreams are nobody else's
             upstream = self._state.upstreams[order.cohort.owner.endpoint]
-            return UpstreamReplica(_complete(upstream, self._state.catalog))
+            return UpstreamReplica(_complete(upstream, self._state.catalog), order.id)
         model = self._state.catalog.get_model(spec.model)
         return LlamaCppReplica(
             order.weights,
@@ -103,6 +103,7 @@ class Engines:
             threads=order.cores or settings.threads_for(order.weights.stat().st_size),
             log_folder=self._state.home.logs,
             name=order.name,
+            id=order.id,
         )
 
 

@@ -59,6 +59,7 @@ class EchoReplica:
     """Seconds before each word."""
     state: ReplicaState = "stopped"
     busy: int = 0
+    id: str = ""
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -98,6 +99,7 @@ class EchoReplica:
     async def generate(self, request: Generation) -> AsyncGenerator[Event, None]:
         """Yield the answer word by word, or as one text."""
         self.busy += 1
+        request.tally.begin()
         try:
             for event in self._answer(request):
                 if self.state != "ready":
@@ -105,6 +107,8 @@ class EchoReplica:
                     return
                 if self.pause:
                     await asyncio.sleep(self.pause)
+                if isinstance(event, Delta):
+                    request.tally.completion += event.tokens
                 yield event
         except CupolaError as error:
             yield Failed(error)
@@ -120,6 +124,7 @@ class EchoReplica:
                 f"your messages resulted in {prompt} tokens. Please reduce their length.",
                 path=("messages",),
             )
+        request.tally.taken, request.tally.prompt = True, prompt
         if call := _find_call(request):
             words = len(call.arguments.split())
             yield call

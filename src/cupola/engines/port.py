@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from cupola.wire.canonical import ChatRequest, Event, Options, TextRequest, Tool
 
@@ -101,6 +101,36 @@ class ToolOutput(Struct, frozen=True):
 Constraint: TypeAlias = JsonOutput | ToolOutput
 
 
+class Tally(Struct):
+    """What an engine has done for a generation so far, by its own count: the engine writes it down
+    as it hears of it, and whoever closes the generator early reads it there."""
+
+    replica: str = ""
+    """The id of the replica that was asked last; the caller writes it."""
+    taken: bool = False
+    """Whether the engine has begun with the prompt."""
+    prompt: int = 0
+    """Tokens; 0: it has not told."""
+    cached: int = 0
+    completion: int = 0
+    waited: float | None = None
+    """Seconds in which the engine had the request and was busy with others; None: not known."""
+
+    def begin(self) -> None:
+        """Nothing is done yet: whatever was, another replica did."""
+        self.taken, self.waited = False, None
+        self.prompt = self.cached = self.completion = 0
+
+
+class Trace(Struct, frozen=True):
+    """The trace that a generation is part of, as W3C's headers say it."""
+
+    parent: str
+    """`traceparent`."""
+    state: str = ""
+    """`tracestate`; empty: there is none."""
+
+
 class Generation(Struct, frozen=True):
     """What an engine is asked to continue: authenticated, checked and rendered.
 
@@ -134,6 +164,10 @@ class Generation(Struct, frozen=True):
     said of sampling above holds; `constraint` is what its tools and its form come to."""
     completion: TextRequest | None = None
     """For such an engine: the request whose prompt, or one of whose prompts, `prompt` is."""
+    tally: Tally = field(default_factory=Tally)
+    """Kept by the engine while it answers."""
+    trace: Trace | None = None
+    """For such an engine, which may make spans of its own."""
 
 
 class Engine(Protocol):
@@ -150,6 +184,8 @@ class Engine(Protocol):
     - Text equal to a stop string is never part of a `Delta`.
     - A constraint holds by construction; output that breaks it is `Failed(EngineFailed)`.
     - `Finish.usage.completion` counts every token generated.
+    - `Generation.tally` is true of all that has been heard of the engine, whenever the generator
+      is closed, and when it fails.
     - With `logprobs` every token of the text is told of in some `Delta`, in order; the bytes of the
       chosen ones together are the text, unless a stop string cut it.
     - Beam search yields its answers best first, each whole, numbered by `index`.
@@ -176,6 +212,11 @@ class Replica(Engine, Protocol):
     - `wait_ended` returns when a started process has ended, whoever ended it; a sentence says how.
     - `stop` ends the process and all its children, whatever its state, and is idempotent.
     """
+
+    @property
+    def id(self) -> str:
+        """Its name in records of usage; whoever makes it gives it, once in all time."""
+        ...
 
     @property
     def profile(self) -> Profile:

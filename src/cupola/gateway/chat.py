@@ -3,8 +3,10 @@
 The stages in their order; each is a module of its own. Nothing here looks into a request.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from typing import TypeAlias
 
+from cupola.engines.port import Trace
 from cupola.gateway.address import Address
 from cupola.gateway.authenticate import Authenticator, choose_served, find_served
 from cupola.gateway.check import check, check_text
@@ -22,12 +24,14 @@ from cupola.gateway.plan import (
     plan_chat,
     plan_conversation,
     plan_text,
+    with_trace,
 )
 from cupola.gateway.prepare import Layouts
 from cupola.gateway.relay import ClientGone, Input, Refuse, Relay, Settle, State
 from cupola.gateway.reply import Fold
 from cupola.gateway.route import begin
 from cupola.gateway.several import answer_several
+from cupola.gateway.tally import Told
 from cupola.gateway.usage import UsageCount
 from cupola.http.asgi import ClientGone as Gone
 from cupola.http.asgi import Hangup, read_body
@@ -39,8 +43,11 @@ from cupola.wire.body import parse_object
 from cupola.wire.canonical import ChatRequest, Event, Failed, Finish, TextRequest, Usage
 from cupola.wire.completion import Head
 
+Tracing: TypeAlias = Callable[[Journey], Trace | None]
+"""What an engine is told of the trace that a request is part of."""
 _REPORT = b"x-cupola-report"
 """The header by which a caller asks what the request came to."""
+_SENT = 200
 _NOTHING = Settle(Usage(0, 0), counted=False)
 _CUT = Failed(EngineFailed("The engine ended before its answer did."))
 
@@ -56,6 +63,7 @@ class Chat:
         limits: Limits,
         usage: UsageCount,
         meter: Meter,
+        trace: Tracing,
     ) -> None:
         self._directory = directory
         self._authenticator = authenticator
@@ -63,12 +71,15 @@ class Chat:
         self._limits = limits
         self._usage = usage
         self._meter = meter
+        self._trace = trace
         self._layouts = Layouts(clock)
 
     async def answer(self, exchange: Exchange, address: Address) -> None:
         """Reply to a request. Raises `CupolaError` if it cannot, before anything is sent."""
         request, served, endpoint, caller = await self._read(exchange, address)
         plan = self._plan(request, served)
+        if served.profile.takes_conversations and (trace := self._trace(exchange.journey)):
+            plan = with_trace(plan, trace)
         prompt = estimate_prompt(plan, served)
         order = Order(
             exchange.id,
@@ -83,7 +94,7 @@ class Chat:
         delivery = self._deliver(exchange, request, served, plan)
         journey = exchange.journey
         journey.stream = request.stream
-        completion = _Completion(relay, delivery, self._clock, journey)
+        completion = _Completion(relay, delivery, self._clock, journey, Told(plan, served))
         passage: Passage | None = None
         billed = False
         try:
@@ -91,7 +102,7 @@ class Chat:
                 arrived = self._clock.monotonic()
                 passage = await self._meter.admit(order)
                 exchange.carried = passage.headers
-                completion.begin(passage)
+                completion.begin(passage, arrived)
                 journey.asked = self._clock.monotonic()
                 journey.held = journey.asked - arrived
                 first, events = await self._begin(plan, served, journey)
@@ -119,6 +130,7 @@ class Chat:
             if passage is not None:
                 status = completion.status or (200 if exchange.started else 0)
                 await passage.release(None if billed else completion.end(status))
+            journey.wait(journey.queued + completion.waited)
 
     async def _read(
         self, exchange: Exchange, address: Address
@@ -175,8 +187,11 @@ class Chat:
 class _Completion:
     """One relay at work."""
 
-    def __init__(self, relay: Relay, delivery: Delivery, clock: Clock, journey: Journey) -> None:
+    def __init__(
+        self, relay: Relay, delivery: Delivery, clock: Clock, journey: Journey, told: Told
+    ) -> None:
         self._relay = relay
+        self._told = told
         self._delivery = delivery
         self._clock = clock
         self._journey = journey
@@ -189,10 +204,10 @@ class _Completion:
         """Of the reply, where it is not what was sent that tells; 0: nothing is known."""
         self._refused: CupolaError | None = None
 
-    def begin(self, passage: Passage) -> None:
-        """It was admitted."""
+    def begin(self, passage: Passage, arrived: float) -> None:
+        """It was admitted, having come at `arrived`."""
         self._passage = passage
-        self._began = self._clock.monotonic()
+        self._began = arrived
 
     def note(self, finish: str, status: int) -> None:
         """What cut it off."""
@@ -206,16 +221,33 @@ class _Completion:
     def end(self, status: int) -> Ended:
         """How it ended, for the record."""
         settled = self.settle()
+        finish = self._finish or INTERRUPTED
         usage = settled.usage
+        if not settled.counted and finish != GONE and status != _SENT:
+            usage = _NOTHING.usage  # it was we who failed, before anything had reached the caller
         return Ended(
             usage.prompt,
             usage.completion,
-            self._finish or INTERRUPTED,
+            finish,
             status,
+            cached=usage.cached,
             counted=settled.counted,
+            queue=self._find_queue(settled),
             first_token=self._first,
             total=self._clock.monotonic() - self._began,
+            replica=self._told.replica,
         )
+
+    def _find_queue(self, settled: Settle) -> float | None:
+        """Seconds in a limit's line, without a ready replica, and in the engine's own line."""
+        if not settled.counted and not self._told.was_taken:
+            return None
+        return self._journey.held + self._journey.queued + self._told.waited
+
+    @property
+    def waited(self) -> float:
+        """Seconds in the engine's own line."""
+        return self._told.waited
 
     def settle(self) -> Settle:
         """What was used. An answer that is not complete by now was cut, by whomever."""
@@ -231,12 +263,18 @@ class _Completion:
             self._journey.error = event.error.kind.value
         for output in self._relay.receive(event):
             if isinstance(output, Settle):
-                self._settled = output
+                self._settled = output if output.counted else self._recount(output)
                 self._finish = self._finish or _find_finish(event)
                 continue
             if type(output) is Refuse:
                 self._refused = output.error
             self._delivery.take(output)
+
+    def _recount(self, settle: Settle) -> Settle:
+        """With what engines told of an answer that was cut."""
+        told = self._told.count()
+        completion = max(told.completion, settle.usage.completion)
+        return Settle(Usage(told.prompt, completion, told.cached), counted=False)
 
     async def follow(self, first: Event, events: AsyncGenerator[Event, None]) -> None:
         """Take an engine's events until the answer is complete."""
@@ -252,7 +290,8 @@ class _Completion:
     async def _flush(self) -> None:
         """Nothing more is there yet: time to note what was, then to send it."""
         if self._passage is not None:
-            self._passage.progress(self._relay.tokens)
+            told = self._told.count()
+            self._passage.progress(told.prompt, max(told.completion, self._relay.tokens))
         await self._delivery.flush()
 
 

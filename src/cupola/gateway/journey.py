@@ -24,7 +24,7 @@ class Journey:
 
     __slots__ = (
         "address", "answered", "asked", "began", "counted", "ended", "error", "first", "headers",
-        "held", "id", "queued", "reasons", "served", "status", "stream", "usage",
+        "held", "id", "queued", "reasons", "served", "spans", "status", "stream", "usage",
     )  # fmt: skip
 
     def __init__(self, id: str, address: Address | None, headers: Mapping[bytes, bytes]) -> None:
@@ -41,7 +41,8 @@ class Journey:
         self.ended = 0.0
         """The reply's last byte was written, or whatever ended it."""
         self.queued = 0.0
-        """Seconds after `asked` in which no replica was ready."""
+        """Seconds after `asked` in which no replica was ready, or the one that had it was busy with
+        others."""
         self.held = 0.0
         """Seconds before `asked` in a limit's line."""
         self.served: Served | None = None
@@ -51,6 +52,8 @@ class Journey:
         """0: nothing was sent."""
         self.error = ""
         """A `kit.errors.Kind`, `CLIENT_GONE` or `CANCELLED`; empty: all went well."""
+        self.spans: tuple[int, int] | None = None
+        """Of the trace and of the engine's span, where an engine was told of them beforehand."""
         self.reasons: tuple[str, ...] = ()
         """Why each answer ended."""
         self.usage = _NONE

@@ -4,7 +4,7 @@ from msgspec import Struct
 from msgspec.json import encode
 from msgspec.structs import replace
 
-from cupola.engines.port import FILL, SAFE_PROMPT, Generation, Piece, Tokens, Verbatim
+from cupola.engines.port import FILL, SAFE_PROMPT, Generation, Piece, Tally, Tokens, Trace, Verbatim
 from cupola.gateway.directory import Served
 from cupola.gateway.layout import Layout
 from cupola.gateway.prepare import find_known, render, sample
@@ -61,6 +61,11 @@ def plan_text(request: TextRequest, served: Served) -> Plan:
     return _plan(request, generations, echoes)
 
 
+def with_trace(plan: Plan, trace: Trace) -> Plan:
+    """The same, for engines that are told of the trace they are part of."""
+    return replace(plan, generations=tuple([replace(x, trace=trace) for x in plan.generations]))
+
+
 def _plan(request: Sampled, generations: list[Generation], echoes: list[str]) -> Plan:
     searches = request.options is not None and request.options.use_beam_search
     asked = request.best_of or request.n
@@ -76,10 +81,11 @@ def _plan(request: Sampled, generations: list[Generation], echoes: list[str]) ->
 
 
 def _vary(generation: Generation, i: int) -> Generation:
-    """The same, but for its seed: equal seeds would give equal answers."""
-    if generation.seed is None or i == 0:
+    """The same, but for its seed, for equal seeds would give equal answers, and its account."""
+    if i == 0:
         return generation
-    return replace(generation, seed=generation.seed + i)
+    seed = None if generation.seed is None else generation.seed + i
+    return replace(generation, seed=seed, tally=Tally())
 
 
 def _pieces(
@@ -103,8 +109,7 @@ def estimate_prompt(plan: Plan, served: Served) -> int:
     own tokenizers, so that it is too much rather than too little; tokens are what they are. One
     that does not fit the context is the engine's to refuse, and needs no more than the context."""
     step = len(plan.generations) * plan.per_prompt // plan.answers
-    most = served.profile.context_length
-    return sum([min(most, _estimate(one)) for one in plan.generations[::step]])
+    return sum([estimate(one, served) for one in plan.generations[::step]])
 
 
 def most_tokens(plan: Plan, served: Served, prompt: int) -> int:
@@ -114,7 +119,8 @@ def most_tokens(plan: Plan, served: Served, prompt: int) -> int:
     return plan.answers * (room if most is None else min(most, room))
 
 
-def _estimate(generation: Generation) -> int:
+def estimate(generation: Generation, served: Served) -> int:
+    """The same of one prompt."""
     total = 0
     for piece in generation.prompt:
         if isinstance(piece, Tokens):
@@ -124,7 +130,7 @@ def _estimate(generation: Generation) -> int:
             total += len(text) if text.isascii() else len(text.encode())
     if generation.conversation is not None:
         total += len(encode(generation.conversation.messages))
-    return -(-total // _BYTES)
+    return min(served.profile.context_length, -(-total // _BYTES))
 
 
 def can_chat(served: Served) -> bool:

@@ -71,8 +71,8 @@ class Settle(Struct, frozen=True):
 
     usage: Usage
     counted: bool
-    """Whether the engine counted. If not, it never said how long the prompt is, and `completion`
-    is what had arrived."""
+    """Whether the engine counted to the end. If not, `completion` is what had arrived here, and of
+    the prompt nothing is known: `gateway.tally` knows more."""
 
 
 Input: TypeAlias = Event | ClientGone
@@ -94,7 +94,8 @@ class Relay:
         self._unfinished = answers
         self._per_prompt = per_prompt
         self._tokens = 0
-        self._prompts: dict[int, int] = {}
+        self._prompts: dict[int, tuple[int, int]] = {}
+        """Tokens of each, and how many of them had been read before."""
         self._completion = 0
 
     @property
@@ -111,7 +112,7 @@ class Relay:
             self._count(event)
             if self._unfinished == 0:
                 self.state = State.DONE
-                usage = Usage(sum(self._prompts.values()), self._completion)
+                usage = self._sum()
                 ending = (End(event, usage), Settle(usage, counted=True))
                 return (_HEAD, *ending) if before is State.WAITING else ending
         if isinstance(event, Failed):
@@ -131,8 +132,19 @@ class Relay:
     def _count(self, end: Finish) -> None:
         """One answer more. A prompt is billed once, however many answers it has."""
         self._unfinished -= 1
-        self._prompts[end.index // self._per_prompt] = end.usage.prompt
         self._completion += end.usage.completion
+        number, usage = end.index // self._per_prompt, end.usage
+        # Whichever of its answers came first, the others found it read.
+        _, cached = self._prompts.get(number, (0, usage.cached))
+        self._prompts[number] = (usage.prompt, min(cached, usage.cached))
+
+    def _sum(self) -> Usage:
+        prompts = self._prompts.values()
+        return Usage(
+            sum([prompt for prompt, _ in prompts]),
+            self._completion,
+            sum([cached for _, cached in prompts]),
+        )
 
     def _settle(self) -> Settle:
         return Settle(Usage(0, self._tokens), counted=False)

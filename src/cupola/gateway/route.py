@@ -40,11 +40,13 @@ async def begin(
     failed: Replica | None = None
     for attempt in range(1, limits.tries + 1):
         replica = await _pick(pool, failed, deadline, clock, on_wait)
+        generation.tally.replica = replica.id
         events = replica.generate(generation)
         first = await _first(events)
         if not (type(first) is Failed and isinstance(first.error, EngineFailed)):
             return first, events
         await events.aclose()
+        generation.tally.begin()  # what it did was for nothing
         failed = replica
         _log.warning("Try %d of %d: the engine failed: %s", attempt, limits.tries, first.error)
     return first, events

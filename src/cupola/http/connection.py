@@ -102,6 +102,10 @@ class Connection(asyncio.Protocol):
             await self._wait(within)
         return self._take()
 
+    def read_rest(self) -> tuple[int, bytes]:
+        """Status and what came of a body whose end nobody waits for; 0 and nothing before."""
+        return self._status, self._take()
+
     def release(self) -> bool:
         """End the exchange; whether another may follow on this connection."""
         self._busy = False

@@ -153,6 +153,8 @@ class Usage(Struct, frozen=True):
 
     prompt: int
     completion: int
+    cached: int = 0
+    """Of the prompt's: those that the engine had read before."""
 
 
 class Candidate(Struct, frozen=True):

@@ -1,7 +1,7 @@
 """What llama.cpp sends: the chunks of a completion, and its refusals, in our errors."""
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from cupola.kit.errors import CupolaError, EngineFailed, Invalid, TooLong
 
@@ -29,6 +29,13 @@ class Place(Likely):
     top_logprobs: list[Likely] = []
 
 
+class Progress(Struct, gc=False):
+    """How far the prompt is read; said when the engine begins with it, and now and then."""
+
+    cache: int = 0
+    """Of its tokens: known from an earlier one."""
+
+
 class Said(Struct, gc=False):
     """One event of the stream, as far as plain text needs it: read in a third of the time."""
 
@@ -37,6 +44,11 @@ class Said(Struct, gc=False):
     stop_type: str = "none"
     tokens_predicted: int = 0
     tokens_evaluated: int = 0
+    prompt_ms: float = field(default=0.0, name="timings/prompt_ms")
+    """Of the last one: how long the prompt took, and in the next field the answer."""
+    predicted_ms: float = field(default=0.0, name="timings/predicted_ms")
+    prompt_progress: Progress | None = None
+    """Then it is of the prompt, and says nothing of the answer."""
     error: Error | None = None
 
 

@@ -33,9 +33,10 @@ _CONSTANT: Final = {
     "repeat_penalty": 1.0,
     "cache_prompt": True,
     "stream": True,  # always: a whole reply would go on when its caller has gone
+    "return_progress": True,  # so it is known when a prompt's turn has come, and how long it is
     "response_fields": [
         "content", "tokens", "stop", "stop_type", "tokens_predicted", "tokens_evaluated",
-        "completion_probabilities",
+        "completion_probabilities", "timings/prompt_ms", "timings/predicted_ms",
     ],
 }  # fmt: skip
 _SEEDS: Final = 2**32 - 1

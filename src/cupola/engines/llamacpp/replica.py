@@ -6,6 +6,7 @@
 It owns the two quirks of prompts: the token that begins one, and texts without control tokens.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from functools import cached_property
@@ -65,6 +66,7 @@ class LlamaCppReplica:
         context_length: Tokens a slot holds; None: as many as the model was trained for.
         threads: Of the processor, for computing.
         name: Of the log file, and in messages.
+        id: In records of usage.
 
     Raises:
         BadModelFile: the file is no model that can be served.
@@ -80,7 +82,9 @@ class LlamaCppReplica:
         threads: int,
         log_folder: Path,
         name: str = "llamacpp",
+        id: str = "",
     ) -> None:
+        self.id = id
         header = read_header(weights)
         self._profile = replace(profile(header, context_length), engine=NAME, capabilities=CAN_DO)
         self._vocabulary = read_vocabulary(header)
@@ -152,6 +156,8 @@ class LlamaCppReplica:
     async def generate(self, request: Generation) -> AsyncGenerator[Event, None]:
         """Answer `request`, one event at a time."""
         self._busy += 1
+        tally, now = request.tally, asyncio.get_running_loop().time
+        tally.begin()
         try:
             check_prompt(request.prompt, self._vocabulary, self._profile.context_length)
             if searches(request):
@@ -163,15 +169,17 @@ class LlamaCppReplica:
             body = self._writer.write(request, prompt)
             recovery = self._recover(request, prompt, reply)
             if request.incremental or stops_by_token(request):
+                asked = now()
                 async with self.client.stream("POST", PATH, body, within=PATIENCE) as answer:
                     async for data in answer:
+                        if tally.waited is None:
+                            tally.waited = now() - asked
                         for event in reply.receive(data, answer.status):
                             yield event if recovery is None else await recovery.complete(event)
                         if reply.is_stopped:
                             break  # hangs up, which frees the slot
             else:
-                status, data = await self.client.request("POST", PATH, body, within=PATIENCE)
-                for event in reply.receive(data, status):
+                for event in await self._ask_whole(body, reply):
                     yield event if recovery is None else await recovery.complete(event)
             if retry := reply.find_retry():
                 async for event in self.generate(retry):
@@ -186,11 +194,27 @@ class LlamaCppReplica:
         finally:
             self._busy -= 1
 
+    async def _ask_whole(self, body: bytes, reply: Reply) -> list[Event]:
+        """All at once; of what is cut, the reply still learns how far it had come."""
+        now = asyncio.get_running_loop().time
+        asked = now()
+        status, data = await self.client.request(
+            "POST",
+            PATH,
+            body,
+            within=PATIENCE,
+            on_cut=lambda status, rest: reply.receive(rest, status),
+        )
+        events = reply.receive(data, status)
+        reply.tally.waited = max(0.0, now() - asked - reply.worked)
+        return events
+
     async def _search(self, request: Generation) -> list[Event]:
         prompt = [token for token in await self._tokenize(request) if isinstance(token, int)]
         length = self._profile.context_length
         if len(prompt) >= length:
             raise too_long(len(prompt), length)
+        request.tally.taken, request.tally.prompt = True, len(prompt)
         opens = opens_reply(request.prompt, self._vocabulary)
         search = Search(request, prompt, self._vocabulary, length, opens=opens)
         return await search.run(self._stepper)

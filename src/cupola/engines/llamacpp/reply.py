@@ -16,7 +16,7 @@ connection has nothing more to say. A reply under a constraint is checked there 
 llama.cpp ignores a grammar that it cannot use, with no more than a warning in its log.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -89,6 +89,7 @@ class Reply:
         divider: Divider | None = None,
     ) -> None:
         self._request = request
+        self.tally = request.tally
         constraint, options = request.constraint, request.options
         calls = isinstance(constraint, ToolOutput)
         self._vocabulary = vocabulary
@@ -174,11 +175,28 @@ class Reply:
         return msgspec.structs.replace(self._request, constraint=required)
 
     @property
+    def worked(self) -> float:
+        """Seconds that the engine had for this answer, by its own clock."""
+        return (self._last.prompt_ms + self._last.predicted_ms) / 1000 if self._last else 0.0
+
+    @property
     def _stop_type(self) -> str:
         return self._last.stop_type if self._last else "none"
 
+    def _note(self, said: Sequence[Said]) -> None:
+        """How far the engine is: each event counts from the beginning."""
+        if not said:
+            return
+        first, last, tally = said[0], said[-1], self.tally
+        if first.prompt_progress is not None:
+            tally.cached = first.prompt_progress.cache
+        if last.tokens_evaluated:
+            tally.taken = True
+            tally.prompt, tally.completion = last.tokens_evaluated, last.tokens_predicted
+
     def _gather(self, said: list[Said]) -> None:
         """Keep the text of a plain whole reply, of which only the last event says more."""
+        self._note(said)
         self._kept += [one.content for one in said]
         last = said[-1] if said else Said()
         if last.error is not None:
@@ -187,9 +205,11 @@ class Reply:
             self._last = last
 
     def _read_all(self, chunks: list[Chunk]) -> list[Event]:
+        self._note(chunks)
         said: list[Event | None] = []
         for chunk in chunks:
-            said.append(self._read(chunk))
+            if chunk.prompt_progress is None:
+                said.append(self._read(chunk))
             if self.is_stopped:
                 break
         return [event for event in said if event is not None]
@@ -277,7 +297,8 @@ class Reply:
 
     def _finish(self) -> Iterator[Event]:
         assert self._last is not None
-        usage = Usage(self._last.tokens_evaluated, self._last.tokens_predicted)
+        last = self._last
+        usage = Usage(last.tokens_evaluated, last.tokens_predicted, self.tally.cached)
         reason: FinishReason = "length" if self._stop_type == "limit" else "stop"
         if self._calling and reason == "stop":
             yield from self._read_calls()

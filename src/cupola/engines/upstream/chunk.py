@@ -45,11 +45,24 @@ class Choice(Struct):
     logprobs: Raw = _NULL
 
 
+class PromptDetails(Struct):
+    """More of the prompt's tokens."""
+
+    cached_tokens: int | None = None
+
+
 class Counts(Struct):
     """Usage."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    prompt_tokens_details: PromptDetails | None = None
+
+    @property
+    def cached(self) -> int:
+        """Of the prompt's tokens those that were read before, as far as told; never more."""
+        told = self.prompt_tokens_details and self.prompt_tokens_details.cached_tokens
+        return min(max(0, told or 0), self.prompt_tokens or 0)
 
 
 class Chunk(Struct):

@@ -20,7 +20,7 @@ from cupola.engines.upstream.events import EventReader, ServerEvent
 from cupola.engines.upstream.key import read_key
 from cupola.engines.upstream.refusal import FAILED, HEADERS, read_event_error, read_refusal
 from cupola.engines.upstream.reply import Reply
-from cupola.engines.upstream.request import encode_body, write_body, write_headers
+from cupola.engines.upstream.request import encode_body, write_body, write_headers, write_trace
 from cupola.http.client import Client, Stream
 from cupola.http.connection import Broken, TimedOut
 from cupola.kit.errors import CupolaError, EngineFailed, Unavailable
@@ -43,7 +43,8 @@ _log = logging.getLogger(__name__)
 class UpstreamReplica:
     """One model of one upstream."""
 
-    def __init__(self, upstream: Upstream) -> None:
+    def __init__(self, upstream: Upstream, id: str = "") -> None:
+        self.id = id
         self._upstream = upstream
         self._profile = _describe(upstream)
         self._client: Client | None = None
@@ -96,6 +97,7 @@ class UpstreamReplica:
     async def generate(self, request: Generation) -> AsyncGenerator[Event, None]:
         """Answer `request`, one event at a time."""
         self._busy += 1
+        request.tally.begin()
         said = False
         try:
             async with aclosing(self._answer(request)) as events:
@@ -119,6 +121,7 @@ class UpstreamReplica:
             self._read_key_again()
         body = write_body(request, self._upstream)
         headers = write_headers(body, self._key, self._upstream.dialect)
+        headers |= write_trace(request.trace, self._upstream)
         path, missing = self._find_route(request)
         within = self._upstream.timeout
         reply = Reply(request)
@@ -128,6 +131,7 @@ class UpstreamReplica:
                 self._key_refused |= answer.status == 401  # the next request may bring a new one
                 refusal = await _gather_refusal(answer)
                 raise read_refusal(answer.status, refusal, answer.headers, missing=missing)
+            request.tally.taken = True  # and how long the prompt is, it tells at the end, if at all
             if request.incremental:
                 async with aclosing(_read_stream(answer, reply)) as events:
                     async for event in events:

@@ -99,7 +99,9 @@ class Reply:
         self._pieces += 1
         if self._keeps_text:
             self._texts.append(text)
-        return Delta(text, self._guess_tokens(chunk, logprobs), logprobs)
+        delta = Delta(text, self._guess_tokens(chunk, logprobs), logprobs)
+        self._request.tally.completion += delta.tokens
+        return delta
 
     def _guess_tokens(self, chunk: Chunk, logprobs: tuple[TokenLogprob, ...]) -> int:
         """Of a piece, for callers who hang up before the upstream has counted."""
@@ -142,8 +144,9 @@ class Reply:
         return find_reply_fault("".join(self._texts), constraint.schema)
 
     def _count(self) -> Usage:
-        if self._counts is not None and self._counts.completion_tokens is not None:
-            return Usage(self._counts.prompt_tokens or 0, self._counts.completion_tokens)
+        counts = self._counts
+        if counts is not None and counts.completion_tokens is not None:
+            return Usage(counts.prompt_tokens or 0, counts.completion_tokens, counts.cached)
         _log.warning("The upstream told no usage; the pieces of its answer are counted instead.")
         return Usage(0, self._pieces + self._called)
 
