@@ -243,6 +243,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--callers", type=int, default=CALLERS)
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
     options = parser.parse_args(arguments)
     with ExitStack() as stack:
@@ -252,7 +253,7 @@ def main(arguments: Sequence[str]) -> int:
         database = None
         if options.database == "postgresql":
             database = stack.enter_context(cluster())
-        result = live(home, options.seed, options.kills, print, database)
+        result = live(home, options.seed, options.kills, print, database, options.callers)
     print("\n".join(result.write()))
     return 1 if result.findings.faults else 0
 
