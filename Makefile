@@ -3,10 +3,12 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-JS := tests/clients/js tests/identity/js
+JS := tests/clients/js tests/identity/js bench/portkey
 PROOF := .venv-proof
 # Clients that cannot live beside those of the dev requirements, an environment for each list.
 CLIENTS := 2024-07 2024-10 2025-02 frameworks
+# Gateways of others that `make bench PEERS=1` measures beside ours, each in an environment of its own.
+PEER_GATEWAYS := litellm sglang-router portkey
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test clients check format bench eval-pilot train-pilot stamp lock clean
@@ -36,8 +38,8 @@ format: $(VENV)/dev.stamp ## Put every file into the house's form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/dev.stamp ## Measure speed; results go to bench/results
-	$(BIN)/python -m bench.run
+bench: $(VENV)/dev.stamp $(if $(PEERS),$(PEER_GATEWAYS:%=$(VENV)/peers/%.stamp)) ## Measure speed; results go to bench/results
+	$(BIN)/python -m bench.run $(if $(PEERS),--peers)
 
 eval-pilot: $(VENV)/dev.stamp ## Ask the included model its held-out questions, through an endpoint
 	$(BIN)/python -m pilot.evaluate
@@ -82,6 +84,17 @@ $(VENV)/clients/%.stamp: requirements/clients-%.txt | $(VENV)/dev.stamp
 	-$(BIN)/python -m venv --without-pip $(@:.stamp=) \
 		&& $(PIP) --python $(@:.stamp=)/bin/python install --require-hashes -r $< \
 		&& touch $@
+
+# Without a network, or without node, `make bench` goes on and says what it left out.
+$(VENV)/peers/%.stamp: requirements/peers-%.txt | $(VENV)/dev.stamp
+	@rm -rf $(@:.stamp=)
+	-$(BIN)/python -m venv --without-pip $(@:.stamp=) \
+		&& $(PIP) --python $(@:.stamp=)/bin/python install --require-hashes -r $< \
+		&& touch $@
+
+$(VENV)/peers/portkey.stamp: bench/portkey/package-lock.json | $(VENV)/dev.stamp
+	@mkdir -p $(@D)
+	-npm ci --prefix bench/portkey --ignore-scripts --no-audit --no-fund && touch $@
 
 # PyTorch is large and not locked: only training needs it.
 $(VENV)/pilot.stamp: $(VENV)/dev.stamp

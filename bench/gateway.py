@@ -1,9 +1,10 @@
 """Cupola's gateway as it is, with the mock engine in the place of llama.cpp.
 
-    python -m bench.gateway WEIGHTS ENGINE_SOCKET KEY [ENDPOINTS [metered]]
+    python -m bench.gateway WEIGHTS ENGINE_SOCKET KEY [ENDPOINTS [metered | unsynced]]
 
-With `metered` every request meets limits that it passes, and is in a SQLite ledger with full sync
-before its reply ends. KEY is for one of so many endpoints (1), each with two keys, in projects of
+With `metered` every request meets limits that it passes, counts in the metrics, and is in a SQLite
+ledger with full sync before its reply ends; `unsynced` leaves to the system when that ledger comes
+to the disk. KEY is for one of so many endpoints (1), each with two keys, in projects of
 ten that have a key each. Prints its port when it listens. Everything is the product's own (server,
 authentication, decoding, checks, template, engine adapter, encoding) but the engine process, which
 is only attached to.
@@ -16,6 +17,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from sqlite3 import Connection
 
 import uvloop
 
@@ -25,12 +27,15 @@ from cupola.engines.llamacpp.replica import LlamaCppReplica
 from cupola.engines.port import Replica
 from cupola.gateway.app import Gateway
 from cupola.gateway.directory import Caller, Directory, Served, Snapshot, Terms, serve_alone
+from cupola.gateway.journey import Observer
 from cupola.gateway.meter import Meter, Metered
+from cupola.gateway.metrics import RequestMetrics
 from cupola.http.client import Client, Unix
 from cupola.http.server import Server, listen
 from cupola.ids import DeploymentName, EndpointName, ModelName
 from cupola.keys.model import digest
 from cupola.kit.clock import SystemClock
+from cupola.kit.money import Money
 from cupola.metering.memory import MemoryBudgets, MemoryNotices, MemoryPrices, MemoryRecords
 from cupola.metering.service import Prices
 from cupola.metering.sqlite import SqliteRecords
@@ -42,6 +47,7 @@ from cupola.quotas.service import Limiter
 
 _SECRET = b"bench" * 8
 _NAME = EndpointName("bench")
+_MODEL = ModelName("Bench")
 _LIMITS = Limits(requests_per_minute=10**9, tokens_per_minute=10**12)
 
 
@@ -74,22 +80,38 @@ class OneReplica:
         return ""
 
 
+class UnsyncedRecords(SqliteRecords):
+    """A ledger that a power cut may take the last seconds of."""
+
+    def _connect(self) -> Connection:
+        connection = super()._connect()
+        connection.execute("PRAGMA synchronous = OFF")
+        return connection
+
+
+PLAIN = "plain"
+_RECORDS = {"metered": SqliteRecords, "unsynced": UnsyncedRecords}
+"""What keeps the ledger, by mode."""
+
+
 @asynccontextmanager
-async def metering(folder: Path) -> AsyncIterator[Meter]:
-    """The product's own, on a ledger that is new."""
+async def metering(folder: Path, records: type[SqliteRecords]) -> AsyncIterator[Meter]:
+    """The product's own, on a ledger that is new, and with a price."""
     clock = SystemClock()
     ensure_ledger(folder / "ledger.db")
     watch = BudgetWatch(MemoryBudgets(), MemoryNotices(), MemoryRecords(), clock)
-    ledger = Ledger(SqliteRecords(folder / "ledger.db"), folder, clock, on_durable=watch.add)
+    ledger = Ledger(records(folder / "ledger.db"), folder, clock, on_durable=watch.add)
+    prices = Prices(MemoryPrices(), clock)
+    await prices.set_model(_MODEL, Money(1_000_000, "EUR"), Money(2_000_000, "EUR"))
     await ledger.start()
     try:
         limiter = Limiter(MemoryCounters(clock), clock)
-        yield Metered(ledger, limiter, watch, Prices(MemoryPrices(), clock), clock)
+        yield Metered(ledger, limiter, watch, prices, clock)
     finally:
         await ledger.close()
 
 
-async def serve(weights: Path, engine: str, key: str, endpoints: int, *, metered: bool) -> None:
+async def serve(weights: Path, engine: str, key: str, endpoints: int, mode: str) -> None:
     """Answer until killed."""
     with tempfile.TemporaryDirectory() as folder:
         replica = LlamaCppReplica(
@@ -105,8 +127,19 @@ async def serve(weights: Path, engine: str, key: str, endpoints: int, *, metered
         async with AsyncExitStack() as stack:
             socket = stack.enter_context(listen("127.0.0.1", 0))
             directory = _directory(replica, key, endpoints)
-            meter = await stack.enter_async_context(metering(Path(folder))) if metered else None
-            gateway = Gateway(directory, lambda k: digest(_SECRET, k), SystemClock(), meter=meter)
+            meter: Meter | None = None
+            observers: list[Observer] = []
+            if mode != PLAIN:
+                kept = metering(Path(folder), _RECORDS[mode])
+                meter = await stack.enter_async_context(kept)
+                observers.append(RequestMetrics(lambda: directory.snapshot.endpoints))
+            gateway = Gateway(
+                directory,
+                lambda k: digest(_SECRET, k),
+                SystemClock(),
+                meter=meter,
+                observers=observers,
+            )
             socket.listen()  # so that callers queue until the server takes them
             print(socket.getsockname()[1], flush=True)
             tune_collector()
@@ -117,7 +150,7 @@ def _directory(replica: LlamaCppReplica, key: str, endpoints: int) -> Directory:
     served = Served(
         endpoint=_NAME,
         deployment=DeploymentName(_NAME),
-        model=ModelName("Bench"),
+        model=_MODEL,
         provider="Cupola",
         model_type="chat-completions",
         created=0,
@@ -143,6 +176,5 @@ def _reach(*names: EndpointName) -> Caller:
 if __name__ == "__main__":
     uvloop.install()
     count = int(sys.argv[4]) if len(sys.argv) > 4 else 1
-    asyncio.run(
-        serve(Path(sys.argv[1]), sys.argv[2], sys.argv[3], count, metered="metered" in sys.argv[5:])
-    )
+    chosen = sys.argv[5] if len(sys.argv) > 5 else PLAIN
+    asyncio.run(serve(Path(sys.argv[1]), sys.argv[2], sys.argv[3], count, chosen))

@@ -2,13 +2,15 @@
 
 1. *Whole replies and streams against a mock engine that costs nothing*: the gateway alone on one
    core; load generator and mock on the other. Latency is compared with the mock asked directly, in
-   turn, round by round.
+   turn, round by round. Then the same with everything on: limits, metrics, and a ledger that is on
+   the disk before a reply ends; and with that ledger left to the system's own time.
 2. *Tokens a second of an engine* on a core of its own at 1, 8 and 32 concurrent streams, through
    Cupola and from the engine's own socket, in turn: the included model, of whose tokens one takes
    half a millisecond, and a random one ten times its size, still a hundredth of what people deploy.
 3. *A thousand endpoints in a hundred projects*: how long a change takes to reach the gateway, and
    what its requests cost beside those of a gateway with one endpoint (`bench.scale`).
 4. *The management API's lists* with 1,000 endpoints in 100 projects (`bench.control`).
+5. With `PEERS=1` *other gateways* beside ours, on the same core in turn (`bench.peers`).
 
 Prints a table and keeps the figures, with the machine named, in `bench/results/`.
 """
@@ -16,21 +18,33 @@ Prints a table and keeps the figures, with the machine named, in `bench/results/
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import uvloop
 
+from bench import peers
+from bench.bed import (
+    FULL,
+    KEY,
+    QUICK,
+    REQUEST,
+    WEIGHTS,
+    Options,
+    child,
+    describe_machine,
+    keep,
+    pinned,
+    read_port,
+    to_cupola,
+)
 from bench.control import ROUNDS, measure_control
 from bench.load import Figures, Target, measure, post
 from bench.scale import ENDPOINTS, measure_push
@@ -42,15 +56,11 @@ from cupola.engines.port import Generation
 from cupola.wire import canonical
 from tests.models import Shape, build_tiny_model
 
-WEIGHTS = Path("src/cupola/catalog/weights/Cupola-Pilot.gguf")
-RESULTS = Path("bench/results")
-KEY = "k" * 32
-REQUEST = {
-    "messages": [
-        {"role": "system", "content": "You are a helpful assistant."},
-        {"role": "user", "content": "How many languages are in the world?"},
-    ]
-}
+_MODES = (
+    ("gateway",),
+    ("gateway, everything on", "metered"),
+    ("gateway, everything on, ledger without sync", "unsynced"),
+)
 STREAMS = (1, 8, 32)
 LARGER = Shape(width=512, layers=14, heads=8, vocabulary=4096)
 """About 40 million parameters, in 32 bits."""
@@ -58,57 +68,37 @@ TOKENS = 96
 """Of each streamed reply in the engine comparison: the model may not end before."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How long and how often; `--quick` is for trying the benchmark itself out."""
-
-    seconds: float
-    rounds: int
-
-
 def main() -> None:
     """Measure, print, keep."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true")
-    quick = parser.parse_args().quick
-    options = Options(seconds=1.0, rounds=1) if quick else Options(seconds=3.0, rounds=4)
+    parser.add_argument("--peers", action="store_true", help="other gateways too")
+    given = parser.parse_args()
+    quick = given.quick
+    options = QUICK if quick else FULL
     results: dict[str, Any] = {"machine": describe_machine(), "cupola": __version__}
-    results["gateway"] = uvloop.run(measure_gateway(options))
+    for name, *mode in _MODES:
+        results[name] = uvloop.run(measure_gateway(options, *mode))
     results["included model"] = uvloop.run(measure_engine(options, None))
     results["random model"] = uvloop.run(measure_engine(options, LARGER))
     results["a thousand endpoints"] = uvloop.run(measure_scale(options))
     results["management API"] = uvloop.run(measure_control(20 if quick else ROUNDS))
+    if given.peers:
+        results["peers"] = uvloop.run(peers.measure_peers(options))
     print(report(results))
     if not quick:
         keep(results)
 
 
-def describe_machine() -> dict[str, Any]:
-    """What the figures were measured on."""
-    cpu = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        lines = info.read_text().splitlines()
-        cpu = next((x.split(":", 1)[1].strip() for x in lines if x.startswith("model name")), cpu)
-    return {
-        "cpu": cpu,
-        "cores": os.cpu_count(),
-        "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-        "date": datetime.now(UTC).date().isoformat(),
-    }
-
-
-async def measure_gateway(options: Options) -> dict[str, Any]:
-    """Latency and throughput against the mock."""
-    with tempfile.TemporaryDirectory() as folder, _pinned(0):
+async def measure_gateway(options: Options, *mode: str) -> dict[str, Any]:
+    """Latency and throughput against the mock, in a mode of `bench.gateway`."""
+    with tempfile.TemporaryDirectory() as folder, pinned(0):
         engine = f"{folder}/e.sock"
         with (
-            _child(0, "bench.mock_engine", engine),
-            _child(1, "bench.gateway", str(WEIGHTS), engine, KEY) as gateway,
+            child(0, "bench.mock_engine", engine),
+            child(1, "bench.gateway", str(WEIGHTS), engine, KEY, "1", *mode) as gateway,
         ):
-            assert gateway.stdout is not None
-            address = ("127.0.0.1", int(gateway.stdout.readline()))
+            address = ("127.0.0.1", read_port(gateway))
             return await _compare_with_mock(engine, address, options)
 
 
@@ -118,7 +108,7 @@ async def _compare_with_mock(
     results: dict[str, Any] = {}
     for name, streamed in (("whole", False), ("streamed", True)):
         direct = Target(engine, _to_engine({"prompt": [1, 3], "stream": True}))
-        through = Target(address, _to_cupola({**REQUEST, "stream": streamed}))
+        through = Target(address, to_cupola({**REQUEST, "stream": streamed}))
         await measure(through, clients=4, seconds=1)
         for clients in (1, 16, 64):
             pairs = [
@@ -151,21 +141,20 @@ def _summarise(pairs: list[tuple[Figures, Figures]]) -> dict[str, Any]:
 async def measure_scale(options: Options) -> dict[str, Any]:
     """A change's way to the gateway, and latency with a thousand endpoints over that with one."""
     figures = await measure_push(max(5, 5 * options.rounds))
-    with tempfile.TemporaryDirectory() as folder, _pinned(0):
+    with tempfile.TemporaryDirectory() as folder, pinned(0):
         engine = f"{folder}/e.sock"
         arguments = ("bench.gateway", str(WEIGHTS), engine, KEY)
         with (
-            _child(0, "bench.mock_engine", engine),
-            _child(1, *arguments, "1") as one,
-            _child(1, *arguments, str(ENDPOINTS)) as many,
+            child(0, "bench.mock_engine", engine),
+            child(1, *arguments, "1") as one,
+            child(1, *arguments, str(ENDPOINTS)) as many,
         ):
             targets = [_target(gateway) for gateway in (one, many)]
             return figures | await _compare_latency(targets, options)
 
 
 def _target(gateway: subprocess.Popen[bytes]) -> Target:
-    assert gateway.stdout is not None
-    return Target(("127.0.0.1", int(gateway.stdout.readline())), _to_cupola(REQUEST))
+    return Target(("127.0.0.1", read_port(gateway)), to_cupola(REQUEST))
 
 
 async def _compare_latency(targets: list[Target], options: Options) -> dict[str, Any]:
@@ -197,11 +186,11 @@ async def measure_engine(options: Options, shape: Shape | None) -> dict[str, Any
 
 
 async def _measure_engine(options: Options, folder: str, weights: Path) -> dict[str, Any]:
-    with _pinned(0), _server(folder) as (uri, key, engine):
+    with pinned(0), _server(folder) as (uri, key, engine):
         host, _, path = uri.removeprefix("http://").partition("/")
         name, _, port = host.partition(":")
         asked = {"stream": True, "max_tokens": TOKENS, "temperature": 0, "ignore_eos": True}
-        through = Target((name, int(port)), _to_cupola({**REQUEST, **asked}, f"/{path}/v1", key))
+        through = Target((name, int(port)), to_cupola({**REQUEST, **asked}, f"/{path}/v1", key))
         direct = Target(engine, post("/completion", _engine_body(weights)))
         return {
             f"{clients} streams": await _compare_engines(direct, through, clients, options)
@@ -248,40 +237,6 @@ def _to_engine(body: dict[str, Any]) -> bytes:
     return post("/completion", json.dumps(body, separators=(",", ":")).encode())
 
 
-def _to_cupola(body: dict[str, Any], path: str = "/endpoints/bench", key: str = KEY) -> bytes:
-    return post(
-        f"{path}/chat/completions", json.dumps(body).encode(), f"Authorization: Bearer {key}"
-    )
-
-
-@contextmanager
-def _pinned(core: int) -> Iterator[None]:
-    """This process on one core, where the system can do that."""
-    if not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
-
-
-@contextmanager
-def _child(core: int, module: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A module of ours on one core, ended with the block."""
-    process = subprocess.Popen([sys.executable, "-m", module, *arguments], stdout=subprocess.PIPE)
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(process.pid, {core % (os.cpu_count() or 1)})
-    try:
-        time.sleep(1)
-        yield process
-    finally:
-        process.terminate()
-        process.wait()
-
-
 @contextmanager
 def _server(folder: str) -> Iterator[tuple[str, str, str]]:
     """A whole Cupola: target URI, key and the path of its engine's socket."""
@@ -312,18 +267,20 @@ def _pin_engine(parent: int) -> None:
     """The engine on a core of its own, so that what is compared is not who takes it away."""
     if not hasattr(os, "sched_setaffinity") or (os.cpu_count() or 1) < 2:
         return
-    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    for child in children:
-        for thread in Path(f"/proc/{child}/task").iterdir():
+    started = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    for process in started:
+        for thread in Path(f"/proc/{process}/task").iterdir():
             os.sched_setaffinity(int(thread.name), {1})
 
 
 def report(results: dict[str, Any]) -> str:
     """The figures as Markdown."""
-    lines = [f"Machine: {results['machine']}", "", "| gateway | " + " | ".join(_GATEWAY) + " |"]
-    lines.append("| --- |" + " ---: |" * len(_GATEWAY))
-    for name, row in results["gateway"].items():
-        lines.append(f"| {name} | " + " | ".join(str(row[key]) for key in _GATEWAY) + " |")
+    lines = [f"Machine: {results['machine']}"]
+    for mode, *_ in _MODES:
+        lines += ["", f"| {mode} | " + " | ".join(_GATEWAY) + " |"]
+        lines.append("| --- |" + " ---: |" * len(_GATEWAY))
+        for name, row in results[mode].items():
+            lines.append(f"| {name} | " + " | ".join(str(row[key]) for key in _GATEWAY) + " |")
     for model in ("included model", "random model"):
         lines += ["", f"| {model} | engine's own events/s | cupola / engine | pairs |"]
         lines.append("| --- | ---: | ---: | --- |")
@@ -333,18 +290,12 @@ def report(results: dict[str, Any]) -> str:
     lines += [f"| {name} | {value} |" for name, value in results["a thousand endpoints"].items()]
     lines += ["", "| management API | |", "| --- | ---: |"]
     lines += [f"| {name} | {value} |" for name, value in results["management API"].items()]
+    if "peers" in results:
+        lines += ["", peers.report(results["peers"])]
     return "\n".join(lines)
 
 
 _GATEWAY = ("mock replies/s", "cupola replies/s", "cupola p50 ms", "cupola p99 ms", "added p50 ms")
-
-
-def keep(results: dict[str, Any]) -> None:
-    """Write the figures where later runs can be held against them."""
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    file = RESULTS / f"{results['machine']['date']}.json"
-    file.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    print(f"\nKept in {file}.")
 
 
 if __name__ == "__main__":

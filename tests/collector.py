@@ -2,7 +2,6 @@
 
 import gzip
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +13,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from tests.patience import PATIENCE, wait_until
+
 
 class Collector:
     """What came, and where to send it."""
@@ -22,13 +23,14 @@ class Collector:
         self.spans: list[Span] = []
         self.resources: list[dict[str, Any]] = []
         self.url = ""
+        self.answers = threading.Event()
+        """Whether it answers; until then whoever sends must wait."""
+        self.answers.set()
 
-    def wait(self, number: int, seconds: float = 20.0) -> list[Span]:
+    def wait(self, number: int) -> list[Span]:
         """Once so many spans are there."""
-        deadline = time.monotonic() + seconds
-        while len(self.spans) < number:
-            assert time.monotonic() < deadline, f"{len(self.spans)} of {number} spans came"
-            time.sleep(0.02)
+        came = wait_until(lambda: len(self.spans) >= number)
+        assert came, f"{len(self.spans)} of {number} spans came"
         return self.spans
 
     def take(self, body: bytes) -> None:
@@ -62,6 +64,7 @@ def collector() -> Iterator[Collector]:
             if self.headers.get("content-encoding") == "gzip":
                 body = gzip.decompress(body)
             status = 200 if self.path == "/v1/traces" else 404
+            found.answers.wait(PATIENCE)
             if status == 200:
                 found.take(body)
             reply = ExportTraceServiceResponse().SerializeToString()

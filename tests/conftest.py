@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from cupola.catalog.store import SHIPPED_WEIGHTS
 from cupola.db.database import Database
@@ -15,13 +16,30 @@ from tests.models import build_tiny_model
 from tests.postgresql import Cluster, cluster
 from tests.redis_server import RedisServer, redis_server
 from tests.running import Running, cupola
+from tests.timelapse import LoopClock, timelapse
 
 __all__ = ["Running"]
+
+# How long an example takes says more of the machine than of what is tested.
+settings.register_profile(
+    "any machine",
+    settings.get_profile(settings.get_current_profile_name()),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("any machine")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """The client matrix, as far as this run got to it."""
     write_table(terminalreporter)
+
+
+@pytest.fixture
+async def leaping() -> AsyncIterator[LoopClock]:
+    """The clock of the test's own time: see `tests.timelapse`."""
+    with timelapse() as clock:
+        yield clock
 
 
 @pytest.fixture(scope="session")

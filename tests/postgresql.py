@@ -17,7 +17,8 @@ from typing import Any
 import asyncpg
 
 from tests.acceptance.missing import give_up
-from tests.robustness.processes import children_of, is_running, wait_until
+from tests.patience import PATIENCE, wait_until
+from tests.robustness.processes import children_of, is_running
 
 _DEBIAN = Path("/usr/lib/postgresql")
 _OPTIONS = (
@@ -41,7 +42,8 @@ class Cluster:
         """Returns when it answers."""
         with (self._folder / "log").open("ab") as log:
             self._server = subprocess.Popen(self._line, stdout=subprocess.DEVNULL, stderr=log)
-        for _ in range(300):
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
             if self._server.poll() is not None:
                 break
             try:
@@ -57,7 +59,7 @@ class Cluster:
         """At once, whoever is connected: as when its machine goes."""
         if self._server is not None:
             self._server.send_signal(signal.SIGQUIT)
-            self._server.wait(30)
+            self._server.wait(PATIENCE)
             self._server = None
 
     def kill(self) -> None:
@@ -67,9 +69,9 @@ class Cluster:
             for pid in family:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            self._server.wait(30)
+            self._server.wait(PATIENCE)
             self._server = None
-            assert wait_until(lambda: not any(map(is_running, family)), 30)
+            assert wait_until(lambda: not any(map(is_running, family)))
 
     def create(self, template: str = "template1") -> str:
         """The URL of a new database, a copy of `template`."""

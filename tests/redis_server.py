@@ -13,6 +13,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from tests.acceptance.missing import give_up
+from tests.patience import PATIENCE
 
 
 class RedisServer:
@@ -33,7 +34,8 @@ class RedisServer:
         log = self._folder / "log"
         with log.open("ab") as file:
             self._process = subprocess.Popen(line, cwd=self._folder, stdout=file, stderr=file)
-        for _ in range(300):
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
             if self._process.poll() is not None:
                 break
             try:
@@ -48,7 +50,7 @@ class RedisServer:
     def stop(self) -> None:
         if self._process is not None:
             self._process.kill()
-            self._process.wait(30)
+            self._process.wait(PATIENCE)
             self._process = None
 
     @contextmanager

@@ -5,16 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-START_LIMIT = 60.0
-"""Seconds; a start takes one or two, but the machine may be busy with something else."""
-STOP_LIMIT = 10.0
+from tests.patience import PATIENCE, wait_until
 
 
 @dataclass(frozen=True)
@@ -59,18 +56,16 @@ class Cupola:
 
     def wait_listening(self) -> str:
         """The same, for who needs no more than the server's URL."""
-        deadline = time.monotonic() + START_LIMIT
-        while not self.ready_file.exists():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"cupola up is not ready:\n{self.output.read_text()}")
-            time.sleep(0.02)
+        wait_until(lambda: self.ready_file.exists() or self.process.poll() is not None)
+        if not self.ready_file.exists():
+            raise AssertionError(f"cupola up is not ready:\n{self.output.read_text()}")
         url: str = json.loads(self.ready_file.read_text())["url"]
         return url
 
     def stop(self, number: int = signal.SIGINT) -> int:
         """Send a signal and wait; the exit status."""
         self.process.send_signal(number)
-        return self.process.wait(STOP_LIMIT)
+        return self.process.wait(PATIENCE)
 
     def _describe(self) -> Running:
         server = json.loads(self.ready_file.read_text())
@@ -97,7 +92,7 @@ def cupola(
         if started.process.poll() is None:
             started.process.terminate()
             try:
-                started.process.wait(STOP_LIMIT)
+                started.process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 started.process.kill()
                 raise

@@ -47,6 +47,8 @@ class Hub:
     """Tokens that came to where the weights are."""
     rate: float = float("inf")
     """Bytes of weights a second."""
+    granted: int | None = None
+    """Bytes of weights that may have been sent so far; None: all."""
     ranges: bool = True
     """Whether transfers can begin in the middle."""
     stuck: bool = False
@@ -61,6 +63,11 @@ class Hub:
     sent: int = 0
     """Bytes of weights."""
     stopping: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def room(self) -> float:
+        """Bytes of weights that may be sent now."""
+        return float("inf") if self.granted is None else self.granted - self.sent
 
     def count(self, *texts: str) -> int:
         """Requests whose line has all of `texts`."""
@@ -197,12 +204,14 @@ class _Handler(BaseHTTPRequestHandler):
         hub = self.hub
         end = hub.cuts.pop(0) if hub.cuts else len(data)
         end = len(data) // 2 if hub.stuck else end
-        step = max(1, min(len(data), int(hub.rate / 50) if hub.rate < 1e12 else len(data)))
-        for begin in range(0, min(end, len(data)), step):
-            chunk = data[begin : min(begin + step, end)]
+        begin = 0
+        while begin < min(end, len(data)):
+            step = max(1, min(len(data), int(hub.rate / 50) if hub.rate < 1e12 else len(data)))
+            chunk = data[begin : int(min(begin + step, end, begin + max(0, hub.room)))]
             self.wfile.write(chunk)
             hub.sent += len(chunk)
-            if hub.rate < 1e12 and hub.stopping.wait(0.02):
+            begin += len(chunk)
+            if (hub.rate < 1e12 or hub.granted is not None) and hub.stopping.wait(0.02):
                 break
         if hub.stuck:
             hub.stopping.wait(30)

@@ -16,6 +16,7 @@ import pytest
 from cupola import sdk
 from tests.control.live import Live, live
 from tests.metering.samples import record
+from tests.patience import PATIENCE
 from tests.running import environment
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -56,7 +57,7 @@ class Shell:
             [sys.executable, "-m", "cupola", *words],
             capture_output=True,
             env=environment() | self._settings,
-            timeout=60,
+            timeout=PATIENCE,
         )
         assert status == done.returncode, (done.stdout, done.stderr)
         assert b"Traceback" not in done.stderr

@@ -17,6 +17,7 @@ import pytest
 from cupola import sdk
 from cupola.cli.endpoints import EndpointLine, EndpointView
 from tests.control.live import LOG, Live, live
+from tests.patience import PATIENCE
 from tests.running import environment
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -49,7 +50,7 @@ class Person:
             capture_output=True,
             text=True,
             env=environment() | self.settings | settings,
-            timeout=60,
+            timeout=PATIENCE,
         )
 
     def do(self, *words: str, **options: Any) -> str:
@@ -111,7 +112,7 @@ def test_progress_on_a_terminal(cupola: Person):
         with suppress(OSError):  # how a terminal ends whose last user has gone
             while part := terminal.read(4096):
                 shown += part
-        printed, _ = process.communicate(timeout=60)
+        printed, _ = process.communicate(timeout=PATIENCE)
 
     assert "ready" == json.loads(printed)["state"]
     assert "downloading 43 %" in shown.decode()
@@ -280,7 +281,7 @@ def test_sign_in_by_a_code(cupola: Person, server: Live):
         line = process.stderr.readline()
         assert f"Open {server.url}/sign-in/device?code=" in line
         server.confirm(line.split()[-1])
-        printed, _ = process.communicate(timeout=60)
+        printed, _ = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
 

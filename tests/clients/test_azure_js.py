@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.clients.samples import TOOL_CALL_ID
+from tests.patience import PATIENCE
 from tests.running import Running
 
 SCRIPTS = Path(__file__).parent / "js"
@@ -30,7 +31,9 @@ def script(node: str, running: Running) -> Script:
 
     def run(name: str, *arguments: str) -> dict[str, Any]:
         command = [node, str(SCRIPTS / f"{name}.mjs"), *arguments]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=PATIENCE
+        )
         assert 0 == done.returncode, done.stderr
         reported: dict[str, Any] = json.loads(done.stdout)
         return reported

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from tests.clients.samples import CHAT
+from tests.patience import PATIENCE
 from tests.running import Running
 
 needs_curl = pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
@@ -19,7 +20,7 @@ def test_the_printed_curl_line_chats(welcome: str) -> None:
     """The line goes into a shell unchanged and gives a reply."""
     (line,) = re.findall(r"^curl .*$", welcome, re.MULTILINE)
 
-    printed = subprocess.check_output(["sh", "-c", line + " --silent"], timeout=60)
+    printed = subprocess.check_output(["sh", "-c", line + " --silent"], timeout=PATIENCE)
 
     assert json.loads(printed)["choices"][0]["message"]["content"]
 
@@ -29,7 +30,7 @@ def test_the_printed_python_lines_chat(welcome: str) -> None:
     begin, end = welcome.index("from azure"), welcome.rindex("content)") + len("content)")
     command = [sys.executable, "-c", welcome[begin:end]]
 
-    printed = subprocess.check_output(command, text=True, timeout=60)
+    printed = subprocess.check_output(command, text=True, timeout=PATIENCE)
 
     assert printed.strip()
 
@@ -104,7 +105,7 @@ def _curl(
     command += ["-H", "Content-Type: application/json"]
     if key:
         command += ["-H", f"Authorization: Bearer {running.key}"]
-    return subprocess.check_output([*command, *options], timeout=60)
+    return subprocess.check_output([*command, *options], timeout=PATIENCE)
 
 
 def _header(head: bytes, name: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.clients.samples import CHAT, FLIGHT_TOOL, IN_JSON, TRAVEL, get_flight_info
+from tests.patience import PATIENCE
 from tests.running import Running
 
 PASSING = {"extra-parameters": "pass-through"}
@@ -29,7 +30,7 @@ def _post(
     address = urllib.parse.urlsplit(running.target_uri)
     sent = body if isinstance(body, str) else json.dumps(body)
     fixed = {"Authorization": f"Bearer {running.key}", "Content-Type": "application/json"}
-    with closing(http.client.HTTPConnection(address.netloc, timeout=120)) as line:
+    with closing(http.client.HTTPConnection(address.netloc, timeout=PATIENCE)) as line:
         line.request("POST", address.path + path, sent, fixed | headers)
         response = line.getresponse()
         return response.status, response.read().decode()

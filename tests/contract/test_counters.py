@@ -22,7 +22,8 @@ from cupola.quotas.model import (
     Ticket,
 )
 from cupola.quotas.ports import Counters
-from cupola.quotas.redis import RedisCounters
+from cupola.quotas.redis import Options, RedisCounters
+from tests.patience import PATIENCE
 from tests.redis_server import RedisServer
 
 ENDPOINT = Scope("endpoint", "pilot")
@@ -43,7 +44,7 @@ async def counters(request: pytest.FixtureRequest, clock: FakeClock) -> AsyncIte
         yield MemoryCounters(clock)
         return
     server: RedisServer = request.getfixturevalue("redis")
-    async with RedisCounters(server.url, clock, time=clock) as found:
+    async with RedisCounters(server.url, clock, Options(patience=PATIENCE), time=clock) as found:
         yield found
 
 
@@ -369,7 +370,7 @@ async def test_cancelled_reservation_reserves_nothing(counters: Counters):
 
 async def until_free(counters: Counters, limited: Bound) -> None:
     """What is undone is undone behind the caller's back, and soon."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while isinstance(outcome := await counters.reserve([limited], needs(9)), Refused):  # noqa: ASYNC110  nobody is told of it
             await asyncio.sleep(0.001)
     await counters.settle(outcome, None)

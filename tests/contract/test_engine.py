@@ -17,6 +17,7 @@ from cupola.kit.errors import Invalid, TooLong
 from cupola.wire.canonical import Call, Delta, Event, Failed, Finish, Tool
 from tests.contract.chained import DIALECTS, chained, converse
 from tests.models import build_tiny_model
+from tests.patience import PATIENCE
 
 CONTEXT = 256
 PROMPT = ("<s>[INST] ", Verbatim("one two three four five six seven eight"), "[/INST]")
@@ -181,7 +182,7 @@ async def test_hanging_up_frees_the_slot(replica: Replica) -> None:
         await events.aclose()
 
     assert replica.busy == 0
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         assert isinstance((await collect(replica, max_tokens=1))[-1], Finish)
 
 
@@ -325,4 +326,4 @@ async def test_wait_ended_returns_when_stopped(replica: Replica) -> None:
     await asyncio.sleep(0)
     await replica.stop()
 
-    assert await asyncio.wait_for(waiting, 5)
+    assert await asyncio.wait_for(waiting, PATIENCE)

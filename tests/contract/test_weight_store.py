@@ -26,6 +26,7 @@ from cupola.kit.errors import Unavailable
 from tests.catalog.hub import Hub, Repository, running_hub
 from tests.catalog.test_service import MODEL
 from tests.models import build_tiny_model
+from tests.patience import PATIENCE, until
 
 
 def published(repository: str | None, quantisation: Quantisation = Quantisation.F16) -> Weights:
@@ -76,22 +77,20 @@ def _in_memory() -> Stage:
 def _with_hub(hub: Hub, tmp_path: Path) -> Stage:
     folder = tmp_path / "weights"
     shelf = WeightFolders(tmp_path / "own", tmp_path / "none", folder)
-    access = HubAccess(endpoint=hub.url, pause=0.01, patience=20)
+    access = HubAccess(endpoint=hub.url, pause=0.01, patience=PATIENCE)
     store = HubWeightStore(folder, shelf, access, SystemDisk())
 
     def hold() -> None:
-        hub.rate = 5_000.0
+        hub.granted = 1
 
     def release() -> None:
-        hub.rate = 1e9
+        hub.granted = None
 
     return Stage(store, hold, release, lambda: hub.count("GET /cdn/"))
 
 
 async def under_way(stage: Stage) -> None:
-    async with asyncio.timeout(20):
-        while not isinstance(stage.store.state(WANTED), Downloading):  # noqa: ASYNC110 (no event)
-            await asyncio.sleep(0.01)
+    await until(lambda: isinstance(stage.store.state(WANTED), Downloading))
 
 
 async def test_what_is_asked_for_comes(stage: Stage):

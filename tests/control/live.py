@@ -44,6 +44,7 @@ from cupola.metering.model import UsageRecord
 from cupola.metering.sqlite import SqliteRecords
 from cupola.metering.store import SqlUsage
 from tests.control.world import TYPES, make_world
+from tests.patience import PATIENCE
 
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 """As the real one, in a hundredth of the time."""
@@ -130,7 +131,7 @@ def live(folder: Path) -> Iterator[Live]:
 
     thread = threading.Thread(target=run)
     thread.start()
-    begun.wait(30)
+    begun.wait(PATIENCE)
     try:
         match said[-1]:
             case Live() as server:
@@ -139,7 +140,7 @@ def live(folder: Path) -> Iterator[Live]:
                 raise error
     finally:
         stopping.set()
-        thread.join(30)
+        thread.join(PATIENCE)
 
 
 async def _serve(
@@ -202,7 +203,7 @@ async def _serve(
             loop.call_soon_threadsafe(device.approve, code, olga)
 
         def write(added: Sequence[UsageRecord]) -> None:
-            asyncio.run_coroutine_threadsafe(records.write(added), loop).result(30)
+            asyncio.run_coroutine_threadsafe(records.write(added), loop).result(PATIENCE)
 
         device = DeviceSignIns(clock)
         router, pages = make_sign_in_routers(people, device, clock=clock, secret=b"s" * 32)

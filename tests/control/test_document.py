@@ -112,7 +112,7 @@ YAML_PARTS = st.sampled_from(
 
 
 @given(st.binary() | st.text().map(str.encode) | st.lists(YAML_PARTS).map("".join).map(str.encode))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_any_text_is_a_document_or_refused(text: bytes):
     """Nothing that anybody sends is a crash, and every refusal can be said in a reply."""
     try:

@@ -109,7 +109,7 @@ EMPTY = build({})
 
 
 @given(PLATFORMS, PLATFORMS, st.booleans())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_applied_twice_changes_nothing(first: Platform, second: Platform, prune: bool):
     """From any platform to any other, the second time finds all as it is to be."""
     start = enact(EMPTY, find_drift(EMPTY, first))
@@ -120,7 +120,7 @@ def test_applied_twice_changes_nothing(first: Platform, second: Platform, prune:
 
 
 @given(PLATFORMS, PLATFORMS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_nothing_is_deleted_unasked(first: Platform, second: Platform):
     """Without `prune` everything that was there is there."""
     start = enact(EMPTY, find_drift(EMPTY, first))
@@ -130,7 +130,7 @@ def test_nothing_is_deleted_unasked(first: Platform, second: Platform):
 
 
 @given(PLATFORMS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_what_is_exported_can_be_applied(platform: Platform):
     """A wiped platform becomes the same again, and the same needs no change, also with `prune`."""
     whole = enact(EMPTY, find_drift(EMPTY, platform))

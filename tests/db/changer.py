@@ -1,13 +1,10 @@
-"""Another process on the same home: gives an endpoint a new primary key, and says when.
+"""Another process on the same home: gives an endpoint a new primary key.
 
-    python -m tests.db.changer HOME ENDPOINT
-
-Prints the seconds of the machine's clock at which the change was committed.
+python -m tests.db.changer HOME ENDPOINT
 """
 
 import asyncio
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +26,6 @@ async def regenerate(home: Path, name: EndpointName) -> None:
             version=endpoint.version + 1,
         )
     )
-    print(time.time(), flush=True)  # noqa: TID251  of two processes, hence the machine's clock
     await database.close()
 
 

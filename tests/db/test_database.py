@@ -5,6 +5,7 @@ from sqlalchemy import insert, select
 
 from cupola.db.database import Database
 from cupola.db.tables import projects
+from tests.patience import PATIENCE
 
 _ROW = {"name": "one", "display_name": "", "created": 1, "version": 1}
 
@@ -28,7 +29,7 @@ async def test_what_is_opened_inside_joins(database: Database):
             await _add(database, "two")
 
             assert ["one", "two"] == await _names(database)
-            assert [] == await asyncio.wait_for(_names_apart(database), 5)
+            assert [] == await asyncio.wait_for(_names_apart(database), PATIENCE)
             raise RuntimeError
 
     assert [] == await _names(database)

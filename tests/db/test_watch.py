@@ -2,15 +2,14 @@
 
 import asyncio
 import sys
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from cupola.db.database import Database
 from cupola.db.migration import ensure_schema
-from cupola.db.watch import Watch
+from cupola.db.watch import PERIOD, Watch
 from cupola.deployments.model import EndpointKind
 from cupola.deployments.schemas import get_keys
 from cupola.deployments.service import make_endpoint
@@ -23,6 +22,7 @@ from cupola.ids import EndpointName, ModelName
 from cupola.keys.service import Keyring
 from cupola.testing import FakeClock, MemorySecret
 from tests.gateway.fakes import HELLO, Caller, FixedPool, ScriptedReplica, saying, served
+from tests.patience import until
 
 QUICK = 0.02
 
@@ -34,12 +34,6 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
     database = Database(file)
     yield database
     await database.close()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110  what changes has no event
-            await asyncio.sleep(0.005)
 
 
 async def commit(database: Database) -> None:
@@ -128,10 +122,9 @@ async def test_a_database_that_is_gone_leaves_the_watch_alive(
         await until(lambda: listener.told == 2)
 
 
-async def test_a_key_revoked_by_another_process_stops_within_a_second(
-    database: Database, tmp_path: Path
-):
-    """From its commit to the first refusal, on one SQLite file; the other key goes on to work."""
+async def test_a_key_revoked_by_another_process_stops(database: Database, tmp_path: Path):
+    """At the next look, of which there are several a second, on one SQLite file; the other key goes
+    on to work."""
     store, keyring = SqlEndpoints(database), Keyring(MemorySecret())
     pilot = served(FixedPool([ScriptedReplica(saying(*HELLO))]))
     await store.add(
@@ -155,14 +148,14 @@ async def test_a_key_revoked_by_another_process_stops_within_a_second(
         await until(lambda: len(directory.snapshot.keys) == 2)
         assert 200 == await status(pair.primary)
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.db.changer", str(tmp_path), "pilot",
-            stdout=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        async with asyncio.timeout(60):
-            while await status(pair.primary) == 200:  # noqa: ASYNC110  as a caller would ask
-                await asyncio.sleep(0.005)
-        refused = time.time()  # noqa: TID251  of two processes, hence the machine's clock
-        said, _ = await process.communicate()
+            sys.executable, "-m", "tests.db.changer", str(tmp_path), "pilot"
+        )
+        assert 0 == await process.wait()
 
-    assert refused - float(said) < 1
+        async def is_refused() -> bool:
+            return await status(pair.primary) != 200
+
+        await until(is_refused)
+
+    assert PERIOD <= 0.5
     assert (401, 200) == (await status(pair.primary), await status(pair.secondary))

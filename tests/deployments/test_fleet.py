@@ -26,16 +26,18 @@ from tests.deployments.worlds import (
     pool_of,
     serverless,
     status_of,
-    until,
     until_state,
 )
+from tests.patience import until
+from tests.timelapse import LoopClock
 
 LONGER = Spec(MODEL, context_length=8192)
 
 
 @pytest.fixture
-def town() -> Town:
-    return Town()
+def town(leaping: LoopClock) -> Town:
+    """All of its pauses are over at once."""
+    return Town(leaping)
 
 
 async def test_what_is_wanted_runs_and_is_known_to_be_healthy(town: Town):
@@ -249,7 +251,7 @@ async def test_memory_that_replicas_took_is_kept(town: Town):
 async def test_shared_quota_ends_with_warnings(town: Town, caplog: pytest.LogCaptureFixture):
     """A day before, an hour before, and then it is gone."""
     clock = FakeClock()
-    town.clock = clock  # type: ignore[assignment]
+    town.clock = clock
     endpoint = replace(serverless(), expires=int(clock.now()) + 200_000)
     await town.store.add(endpoint)
     async with town.running() as fleet:

@@ -19,8 +19,9 @@ from cupola.deployments.model import (
 from cupola.deployments.ports import Order
 from cupola.deployments.situation import Cohort, Phase
 from cupola.ids import ModelName, ReplicaId
-from cupola.kit.clock import SystemClock
-from tests.deployments.worlds import Troubled, until
+from tests.deployments.worlds import Troubled
+from tests.patience import until
+from tests.timelapse import LoopClock
 
 ORDER = Order(ReplicaId("rep_1"), "pilot-pilot-1", Cohort(Spec(ModelName("M"))), None)
 
@@ -31,11 +32,11 @@ def replica() -> Troubled:
 
 
 @pytest.fixture
-async def keeper(replica: Troubled) -> AsyncIterator[Keeper]:
+async def keeper(replica: Troubled, leaping: LoopClock) -> AsyncIterator[Keeper]:
     def running(_: Keeper) -> AbstractAsyncContextManager[None]:
         return nullcontext()
 
-    keeper = Keeper(ORDER, Surroundings(lambda _: replica, running, lambda: None, SystemClock()))
+    keeper = Keeper(ORDER, Surroundings(lambda _: replica, running, lambda: None, leaping))
     keeper.start()
     yield keeper
     await keeper.stop()
@@ -59,7 +60,7 @@ async def test_dead_replica_is_out_at_once_and_back_soon(keeper: Keeper, replica
 
     assert not keeper.is_ready
     assert not keeper.observe().is_ready
-    await until(lambda: keeper.is_ready, within=3)
+    await until(lambda: keeper.is_ready)
     assert 2 == replica.starts
 
 

@@ -260,4 +260,4 @@ class Day(RuleBasedStateMachine):
 
 
 TestDay = Day.TestCase
-TestDay.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestDay.settings = settings(max_examples=60, stateful_step_count=40)

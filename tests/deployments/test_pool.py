@@ -16,7 +16,7 @@ from cupola.engines.echo import EchoReplica
 from cupola.engines.port import Profile, Replica
 from cupola.ids import ModelName, ReplicaId
 from cupola.kit.clock import SystemClock
-from tests.deployments.worlds import until
+from tests.patience import until
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """A fleet over fakes, and what tests tell it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -33,8 +33,9 @@ from cupola.deployments.situation import Cohort, Pace
 from cupola.engines.echo import EchoReplica
 from cupola.engines.port import Replica
 from cupola.ids import DeploymentName, EndpointName, ModelName
-from cupola.kit.clock import SystemClock
+from cupola.kit.clock import Clock
 from cupola.kit.errors import Unavailable
+from tests.patience import until
 
 HERE = WeightsReady(Path("/weights.gguf"), "Q8_0")
 GIB = 1024**3
@@ -115,6 +116,7 @@ class ToldWeights:
 class Town:
     """A fleet and all that it stands on."""
 
+    clock: Clock
     store: MemoryEndpoints = field(default_factory=MemoryEndpoints)
     types: MemoryInstanceTypes = field(
         default_factory=lambda: MemoryInstanceTypes(InstanceType("small", 2, 8 * GIB))
@@ -123,7 +125,6 @@ class Town:
     memory_use: MemoryMemoryUse = field(default_factory=MemoryMemoryUse)
     weights: ToldWeights = field(default_factory=ToldWeights)
     compute: EchoCompute = field(default_factory=EchoCompute)
-    clock: SystemClock = field(default_factory=SystemClock)
     expired: list[EndpointName] = field(default_factory=list)
     changes: int = 0
     database_away: bool = False
@@ -216,13 +217,6 @@ def pool_of(fleet: Fleet, endpoint: Endpoint) -> DeploymentPool:
 def status_of(fleet: Fleet) -> DeploymentStatus:
     [status] = fleet.describe(PILOT)
     return status
-
-
-async def until(holds: Callable[[], bool], within: float = 30.0) -> None:
-    """Wait until it is so; fails if it is not in time."""
-    async with asyncio.timeout(within):
-        while not holds():  # noqa: ASYNC110  (much of what is waited for is no event of ours)
-            await asyncio.sleep(0.01)
 
 
 async def until_state(fleet: Fleet, state: DeploymentState) -> None:

@@ -101,7 +101,7 @@ def test_cut_weights_are_refused(weights: Path, damaged: Path) -> None:
         read_header(damaged)
 
 
-@settings(max_examples=300, deadline=1000)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_damage_is_refused_or_harmless(weights: Path, damaged: Path, data: st.DataObject) -> None:
     """Whatever is cut off or overwritten, there is a header or a refusal, soon."""

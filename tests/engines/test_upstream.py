@@ -30,6 +30,8 @@ from cupola.wire.canonical import (
 from tests.contract.chained import chained, describe
 from tests.gateway.fakes import KEY
 from tests.http.certificates import make_certificate
+from tests.http.connections import listening
+from tests.patience import until
 
 HI = b'data: {"choices":[{"delta":{"role":"assistant","content":"Hi"},"finish_reason":null}]}\n\n'
 STOP = (
@@ -88,13 +90,8 @@ async def asking(
     context: ssl.SSLContext | None = None,
 ) -> AsyncIterator[tuple[Server, Upstream]]:
     server = Server(*replies)
-    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=context)
-    port = listener.sockets[0].getsockname()[1]
-    try:
+    async with listening(server.serve, context=context) as port:
         yield server, describe(dialect, f"http://127.0.0.1:{port}", folder, more)
-    finally:
-        listener.close()
-        await asyncio.sleep(0.02)  # connections that were hung up end
 
 
 async def collect(upstream: Upstream, **asked: Any) -> list[Event]:
@@ -317,6 +314,4 @@ async def test_hanging_up_reaches_the_upstream(tmp_path: Path) -> None:
         await anext(events)
         assert 1 == echo.busy
         await events.aclose()
-        async with asyncio.timeout(2):
-            while echo.busy:  # noqa: ASYNC110  (it tells nobody)
-                await asyncio.sleep(0.01)
+        await until(lambda: not echo.busy)

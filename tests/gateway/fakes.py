@@ -134,6 +134,10 @@ class CallerConnection:
     def __init__(self, hang_up_after: float | None) -> None:
         self.hang_up_after = hang_up_after
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
+
     def watch(self, lost: Callable[[], None]) -> None:
         if self.hang_up_after is not None:
             self.timer = asyncio.get_running_loop().call_later(self.hang_up_after, lost)

@@ -29,6 +29,7 @@ from tests.gateway.fakes import (
     saying,
     served,
 )
+from tests.patience import PATIENCE
 
 CHAT = {"messages": [{"role": "user", "content": "Hi"}]}
 PILOT = "/endpoints/pilot"
@@ -302,7 +303,7 @@ async def test_a_caller_who_hangs_up_frees_the_replica(
 
     caller, replica = caller_of(endless)
     with caplog.at_level(logging.INFO):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await caller.call(
                 f"{PILOT}/chat/completions", {**CHAT, "stream": stream}, hang_up_after=0.01
             )

@@ -13,6 +13,8 @@ from cupola.kit.errors import EngineFailed
 from cupola.wire.canonical import Candidate, Delta, Event, Failed, Finish, TokenLogprob, Usage
 from tests.gateway.fakes import Caller, caller_of, saying
 
+pytestmark = pytest.mark.usefixtures("leaping")
+
 PATH = "/endpoints/pilot/v1/chat/completions"
 CHAT = {"messages": [{"role": "user", "content": "Hi"}], "temperature": 1, "seed": 7}
 LIKELY = {7: -2.0, 8: -0.5, 9: -1.0}

@@ -27,6 +27,7 @@ from cupola.http.server import Server, listen, url_of
 from cupola.kit.errors import EngineFailed
 from cupola.wire.canonical import Delta, Failed
 from tests.gateway.fakes import KEY, FixedPool, ScriptedReplica, gateway_of, saying, served
+from tests.patience import until
 
 TEXT = "How many languages are in the world?"
 MESSAGES: list[Any] = [{"role": "user", "content": TEXT}]
@@ -236,6 +237,4 @@ async def test_a_client_that_leaves_frees_the_replica():
         await anext(aiter(stream))
         assert 1 == replica.busy
         await stream.close()
-        async with asyncio.timeout(5):
-            while replica.busy:  # noqa: ASYNC110 (the replica has no event to wait for)
-                await asyncio.sleep(0.01)
+        await until(lambda: not replica.busy)

@@ -14,7 +14,6 @@ from cupola.gateway.app import Gateway
 from cupola.gateway.directory import Caller as Grant
 from cupola.gateway.directory import Directory, Snapshot, Terms, serve_alone
 from cupola.gateway.meter import Metered
-from cupola.kit.clock import SystemClock
 from cupola.kit.errors import EngineFailed, TooLong
 from cupola.kit.tasks import cancel, supervise
 from cupola.metering.budget import Budget, Period, Scope
@@ -39,6 +38,10 @@ from tests.gateway.fakes import (
     saying,
     served,
 )
+from tests.patience import until
+from tests.timelapse import LoopClock
+
+pytestmark = pytest.mark.usefixtures("leaping")
 
 CHAT = {"messages": [{"role": "user", "content": "Hi"}]}
 PATH = "/endpoints/pilot/chat/completions"
@@ -62,18 +65,16 @@ class Installation:
         return [record for _, record in page]
 
     async def wait_for_one(self) -> UsageRecord:
-        async with asyncio.timeout(2):
-            while not (found := await self.read()):  # noqa: ASYNC110  a store tells nobody
-                await asyncio.sleep(0.005)
-        assert len(found) == 1
-        return found[0]
+        await until(self.read)
+        [found] = await self.read()
+        return found
 
 
 @asynccontextmanager
 async def installed(
     script: Script, folder: Path, limits: Limits | None = None, *, largest_spool: int = 2**20
 ) -> AsyncIterator[Installation]:
-    clock = SystemClock()
+    clock = LoopClock(asyncio.get_running_loop())
     records, budgets, prices = MemoryRecords(), MemoryBudgets(), MemoryPrices()
     await prices.add(Price(PriceKind.MODEL, "Cupola-Pilot", "EUR", 0, 1_000_000, 5_000_000))
     book = Prices(prices, clock)

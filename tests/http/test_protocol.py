@@ -19,6 +19,7 @@ from cupola.http.asgi import (
 )
 from cupola.http.server import Application, Server, listen
 from cupola.kit.tasks import supervise
+from tests.patience import PATIENCE
 
 
 async def hello(scope: Scope, receive: Receive, send: Send) -> None:
@@ -35,7 +36,7 @@ class Listening:
         for part in parts:
             writer.write(part)
             await asyncio.sleep(0.01)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             answer = await reader.read()
         writer.close()
         return answer
@@ -89,7 +90,7 @@ async def test_large_head_is_refused(server: Listening, whole: bool):
 
 async def test_slow_head_is_refused(server: Listening, monkeypatch: pytest.MonkeyPatch):
     """Sending a byte now and then holds no place for ever."""
-    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.1)
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 1.0)  # enough for the first bytes to arrive
     answer = await server.ask(b"GET / HTTP/1.1\r\nhost:")
 
     assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
@@ -135,7 +136,7 @@ async def test_who_reads_nothing_is_hung_up_on(monkeypatch: pytest.MonkeyPatch):
     async with listening(pour) as server:
         _, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1024)
         writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             first = await ended.get()
         writer.close()
 
@@ -156,5 +157,5 @@ async def test_a_watch_set_too_late_is_told_at_once():
         writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
         await asyncio.sleep(0.05)
         writer.close()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await told.wait()

@@ -11,6 +11,8 @@ import pytest
 from cupola.http.client import Client, Tls
 from cupola.http.connection import Broken
 from tests.http.certificates import make_certificate
+from tests.http.connections import listening
+from tests.patience import PATIENCE
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 BUSY = b"HTTP/1.1 429 Wait\r\nRetry-After: 7 \r\nX-Other: no\r\nContent-Length: 0\r\n\r\n"
@@ -46,12 +48,8 @@ class Server:
 async def serving(context: ssl.SSLContext, *replies: bytes) -> AsyncIterator[tuple[Server, int]]:
     server = Server(*replies)
     context.sni_callback = server.note_name
-    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=context)
-    try:
-        yield server, listener.sockets[0].getsockname()[1]
-    finally:
-        listener.close()
-        await asyncio.sleep(0.05)  # connections that were hung up end
+    async with listening(server.serve, context=context) as port:
+        yield server, port
 
 
 async def test_speaks_to_a_host_that_proves_its_name(tmp_path: Path) -> None:
@@ -59,7 +57,7 @@ async def test_speaks_to_a_host_that_proves_its_name(tmp_path: Path) -> None:
     context, authority = make_certificate(tmp_path)
     async with serving(context, OK, OK) as (server, port):
         client = Client(Tls("localhost", port, str(authority)))
-        replies = [await client.request("POST", "/", within=5) for _ in range(2)]
+        replies = [await client.request("POST", "/", within=PATIENCE) for _ in range(2)]
         client.close()
 
     assert [(200, b"hi")] * 2 == replies
@@ -73,7 +71,7 @@ async def test_an_unknown_authority_is_refused(tmp_path: Path) -> None:
     async with serving(context, OK) as (server, port):
         client = Client(Tls("localhost", port))
         with pytest.raises(Broken, match="certificate verify failed"):
-            await client.request("POST", "/", within=5)
+            await client.request("POST", "/", within=PATIENCE)
 
     assert [] == server.heads
 
@@ -95,7 +93,7 @@ async def test_a_probe_is_the_first_requests_connection(tmp_path: Path) -> None:
     async with serving(context, OK) as (server, port):
         client = Client(Tls("localhost", port, str(authority)))
         await client.probe()
-        await client.request("POST", "/", within=5)
+        await client.request("POST", "/", within=PATIENCE)
         client.close()
 
     assert 1 == server.connections
@@ -107,10 +105,10 @@ async def test_keeps_the_headers_it_was_told_to(tmp_path: Path) -> None:
     async with serving(context, BUSY, OK) as (_, port):
         address = Tls("localhost", port, str(authority))
         client = Client(address, keeps=frozenset({"retry-after"}))
-        async with client.stream("POST", "/", within=5) as reply:
+        async with client.stream("POST", "/", within=PATIENCE) as reply:
             first = dict(reply.headers)
-            await reply.finish(5)
-        async with client.stream("POST", "/", within=5) as reply:
+            await reply.finish(PATIENCE)
+        async with client.stream("POST", "/", within=PATIENCE) as reply:
             second = dict(reply.headers)
         client.close()
 

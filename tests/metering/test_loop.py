@@ -14,6 +14,9 @@ from cupola.metering.memory import MemoryBudgets, MemoryNotices, MemoryRecords
 from cupola.metering.model import DAY
 from cupola.metering.watch import BudgetWatch
 from tests.metering.samples import NOON, record
+from tests.patience import PATIENCE
+
+pytestmark = pytest.mark.usefixtures("leaping")
 
 
 class Takes:
@@ -46,7 +49,7 @@ async def test_from_a_record_to_a_webhook():
     delivering = asyncio.ensure_future(
         loop.deliver_notices(notices, sender, clock, lambda budget: b"key")
     )
-    await asyncio.wait_for(sender.came.wait(), 5)
+    await asyncio.wait_for(sender.came.wait(), PATIENCE)
     await cancel(watching)
     await cancel(delivering)
 

@@ -12,6 +12,7 @@ from cupola.metering.model import DAY, HOUR, Meter, Price, PriceBook, PriceKind,
 from cupola.metering.usage import (
     SUMMED,
     Dimension,
+    Group,
     InstanceInterval,
     Query,
     Sums,
@@ -20,6 +21,7 @@ from cupola.metering.usage import (
     is_failure,
     merge,
     roll_up,
+    roll_up_hours,
     use_of_instances,
 )
 from tests.metering.samples import NOON, record
@@ -61,6 +63,15 @@ def test_roll_ups_are_sums(records: list[UsageRecord], grain: int):
     found = {(g.start, g.project, g.key, g.model, g.currency): sums for g, sums in rows.items()}
 
     assert _expected(records, grain) == found
+
+
+@given(st.lists(_records))
+def test_days_are_sums_of_hours(records: list[UsageRecord]):
+    """Days made of hours are those made of the records themselves, and their groups are whole."""
+    days = roll_up_hours(roll_up(records, HOUR))
+
+    assert roll_up(records, DAY) == days
+    assert all(type(group) is Group for group in days)
 
 
 @given(st.lists(_records, max_size=20), st.data())

@@ -13,6 +13,7 @@ from cupola.metering.model import INTERRUPTED, UsageRecord, close_request
 from cupola.metering.sqlite import SqliteRecords
 from cupola.metering.writer import LARGEST_SPOOL, Ledger
 from tests.metering.samples import ENDED, opened
+from tests.patience import until
 
 
 class Moody(MemoryRecords):
@@ -24,8 +25,10 @@ class Moody(MemoryRecords):
         self.batches: list[int] = []
         self.gate = asyncio.Event()
         self.gate.set()
+        self.asked = 0
 
     async def write(self, records: Sequence[UsageRecord]) -> None:
+        self.asked += 1
         await self.gate.wait()
         if self.away:
             raise Unavailable("The ledger cannot be written now.")
@@ -59,14 +62,6 @@ def _die(ledger: Ledger) -> None:
     for task in ledger._tasks:
         task.cancel()
     ledger._journal.close()
-
-
-async def _until(true: Callable[[], bool]) -> None:
-    for _ in range(2000):
-        if true():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("It did not come true within 20 seconds.")
 
 
 def _files(folder: Path) -> list[str]:
@@ -108,13 +103,12 @@ async def test_commits_are_shared(tmp_path: Path):
     async with _started(store, tmp_path) as ledger:
         store.gate.clear()
         first = ledger.settle(ledger.open(opened()), ENDED)
-        await asyncio.sleep(0.01)
+        await until(lambda: store.asked)
         others = [ledger.settle(ledger.open(opened()), ENDED) for _ in range(63)]
-        await asyncio.sleep(0.01)
 
         assert not first.done()
         assert 64 == ledger.statistics().waiting
-        assert ledger.statistics().lag > 0
+        await until(lambda: ledger.statistics().lag > 0)
         store.gate.set()
         await asyncio.gather(first, *others)
     assert [1, 63] == store.batches
@@ -144,7 +138,7 @@ async def test_database_away(tmp_path: Path):
         assert (50, 0, True) == (said.spooled, said.open, said.failures > 0)
         assert [] == await store.requests()
         store.away = False
-        await _until(lambda: ledger.statistics().spooled == 0)
+        await until(lambda: ledger.statistics().spooled == 0)
         assert sorted(each.request for each in requests) == sorted(await store.requests())
         assert 0 == ledger.statistics().spool_size
 
@@ -165,14 +159,14 @@ async def test_database_comes_back_under_load(tmp_path: Path):
                 settled += 1
 
         workers = [asyncio.ensure_future(work()) for _ in range(8)]
+        asked = store.asked
         store.gate.clear()  # it says nothing
-        await asyncio.sleep(0.6)
+        await until(lambda: store.asked > asked)
         before = settled
-        await asyncio.sleep(0.2)
-        assert settled > before
+        await until(lambda: settled > before + 8)
         store.away = False
         store.gate.set()
-        await _until(lambda: ledger.statistics().spooled == 0)
+        await until(lambda: ledger.statistics().spooled == 0)
         running = False
         await asyncio.gather(*workers)
         total = settled + 1
@@ -192,7 +186,7 @@ async def test_fault_of_the_store(tmp_path: Path):
 
         assert 1 == ledger.statistics().spooled
         del store.write
-        await _until(lambda: ledger.statistics().spooled == 0)
+        await until(lambda: ledger.statistics().spooled == 0)
     assert 1 == len(await store.requests())
 
 
@@ -206,7 +200,7 @@ async def test_nothing_expires_while_records_wait(tmp_path: Path):
 
         assert 0 == await ledger.expire(1e12)
         store.away = False
-        await _until(lambda: ledger.statistics().spooled == 0)
+        await until(lambda: ledger.statistics().spooled == 0)
         assert 2 == await ledger.expire(1e12)
 
 
@@ -226,7 +220,7 @@ async def test_full_spool_admits_nothing(tmp_path: Path):
             ledger.open(opened())
         assert (2, 2) == (ledger.statistics().spooled, ledger.statistics().waiting)
         store.away = False
-        await _until(lambda: ledger.statistics().open == 0)
+        await until(lambda: ledger.statistics().open == 0)
         await ledger.settle(ledger.open(opened()), ENDED)
         assert 5 == len(await store.requests())
 
@@ -304,5 +298,5 @@ async def test_file_that_is_gone(tmp_path: Path):
     assert 1 == ledger.statistics().spooled
     assert not file.exists()
     moved.rename(file)
-    await _until(lambda: ledger.statistics().spooled == 0)
+    await until(lambda: ledger.statistics().spooled == 0)
     await ledger.close()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.patience import PATIENCE
 from tests.proof.references import TOLERANCE, Place, Reference
 from tests.running import Running, cupola
 
@@ -38,7 +39,7 @@ class Served:
         }
         url = f"{self.running.target_uri}/{route}"
         request = urllib.request.Request(url, json.dumps(body).encode(), headers)
-        with urllib.request.urlopen(request, timeout=60) as response:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as response:
             said = response.read()
         if fields.get("stream"):
             said = [line[6:] for line in said.split(b"\n\n") if b"{" in line]

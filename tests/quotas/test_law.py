@@ -192,7 +192,7 @@ def fitted(bounds: list[Bound], demand: Demand) -> Cost:
     )
 
 
-Limited.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+Limited.TestCase.settings = settings(max_examples=200, stateful_step_count=40)
 TestLimited = Limited.TestCase
 
 

@@ -16,11 +16,14 @@ from cupola.kit.errors import Unavailable
 from cupola.quotas.memory import MemoryCounters
 from cupola.quotas.model import Bound, Cost, Demand, LimitKind, Limits, Refused, Scope, Ticket
 from cupola.quotas.redis import BadRedisAddress, Options, RedisCounters
+from tests.patience import PATIENCE
 from tests.redis_server import RedisServer
 
 ENDPOINT = Scope("endpoint", "pilot")
 ONE = [Bound(ENDPOINT, Limits(concurrent_requests=1, tokens_per_day=100))]
 SMALL = Demand(Cost(10, 10))
+PATIENT = Options(patience=PATIENCE)
+"""A Redis that is only slow is not away."""
 
 
 async def start_gateway(
@@ -88,7 +91,9 @@ async def test_both_laws_are_one(redis: RedisServer):
     bounds = [Bound(ENDPOINT, limits), Bound(Scope("key", "k"), Limits(tokens_per_minute=200))]
     tickets: list[tuple[Ticket, Ticket]] = []
     refusals: Counter[LimitKind] = Counter()
-    async with RedisCounters(redis.url, clock, Options(lease=10**6), time=clock) as shared:
+    async with RedisCounters(
+        redis.url, clock, Options(patience=PATIENCE, lease=10**6), time=clock
+    ) as shared:
         for _ in range(2000):
             if rng.random() < 0.6:
                 clock.advance(rng.choice([0.25, 1, 7, 20, 61, 40_000]) * rng.random())
@@ -131,8 +136,8 @@ def same(one: Ticket | Refused, other: Ticket | Refused) -> None:
 
 async def test_servers_time_is_used(redis: RedisServer):
     """A gateway whose clock is wrong by years counts with the others."""
-    wrong = RedisCounters(redis.url, FakeClock(5.0))
-    async with wrong, RedisCounters(redis.url, SystemClock()) as right:
+    wrong = RedisCounters(redis.url, FakeClock(5.0), PATIENT)
+    async with wrong, RedisCounters(redis.url, SystemClock(), PATIENT) as right:
         bounds = [Bound(ENDPOINT, Limits(requests_per_minute=1, tokens_per_day=10))]
         assert isinstance(await wrong.reserve(bounds, SMALL), Ticket)
         refused = await right.reserve(bounds, SMALL)
@@ -144,7 +149,7 @@ async def test_servers_time_is_used(redis: RedisServer):
 async def test_dead_gateway_frees_its_places(redis: RedisServer):
     """What a dead gateway held is free when its tickets are over; a living one's is not."""
     clock = FakeClock()
-    options = Options(lease=60)
+    options = Options(patience=PATIENCE, lease=60)
     async with RedisCounters(redis.url, clock, options, time=clock) as living:
         dead = RedisCounters(redis.url, clock, options, time=clock)
         assert isinstance(await dead.reserve(ONE, Demand(Cost(80))), Ticket)
@@ -163,8 +168,8 @@ async def test_killed_gateway_frees_its_places(redis: RedisServer):
     """The places of a gateway that was killed in the midst of its work are all free again soon."""
     process = await start_gateway(redis.url, 32, 60, 1, concurrent_requests=4)
     bounds = [Bound(ENDPOINT, Limits(concurrent_requests=4))]
-    async with RedisCounters(redis.url, SystemClock(), Options(patience=10)) as counters:
-        async with asyncio.timeout(30):
+    async with RedisCounters(redis.url, SystemClock(), PATIENT) as counters:
+        async with asyncio.timeout(PATIENCE):
             while isinstance(outcome := await counters.reserve(bounds, SMALL), Ticket):
                 await counters.settle(outcome, None)
                 await asyncio.sleep(0.01)
@@ -179,7 +184,7 @@ async def test_killed_gateway_frees_its_places(redis: RedisServer):
 async def test_late_settlement_is_charged(redis: RedisServer):
     """A request that outlived its lease still pays, and frees nothing that is another's."""
     clock = FakeClock()
-    async with RedisCounters(redis.url, clock, time=clock) as counters:
+    async with RedisCounters(redis.url, clock, PATIENT, time=clock) as counters:
         late = await counters.reserve(ONE, Demand(Cost(80)))
         clock.advance(61)
         other = await counters.reserve(ONE, Demand(Cost(30)))
@@ -196,7 +201,7 @@ async def test_late_settlement_is_charged(redis: RedisServer):
 async def test_ended_ticket_is_not_renewed(redis: RedisServer):
     """A ticket whose lease ran out stays ended, though its gateway says it is alive."""
     clock = FakeClock()
-    async with RedisCounters(redis.url, clock, time=clock) as counters:
+    async with RedisCounters(redis.url, clock, PATIENT, time=clock) as counters:
         await counters.reserve(ONE, SMALL)
         clock.advance(61)
         other = await counters.reserve(ONE, SMALL)
@@ -211,7 +216,7 @@ async def test_away_and_open(redis_alone: RedisServer, caplog: pytest.LogCapture
     """Without Redis requests pass uncounted; the log says so once, and when it is back."""
     caplog.set_level(logging.INFO, "cupola")
     clock = FakeClock()
-    async with RedisCounters(redis_alone.url, clock) as counters:
+    async with RedisCounters(redis_alone.url, clock, PATIENT) as counters:
         before = await counters.reserve(ONE, SMALL)
         redis_alone.stop()
         passed = [await counters.reserve(ONE, SMALL) for _ in range(5)]
@@ -256,17 +261,23 @@ async def test_away_and_closed(redis_alone: RedisServer):
 
 
 async def test_hanging_redis_is_away(redis_alone: RedisServer):
-    """A Redis that does not answer delays one request by its patience, and now and then another."""
+    """A Redis that does not answer delays one request by its patience, and now and then another:
+    of twenty at once the first, and so it has its answer last."""
     clock = FakeClock()
+    answered: list[int] = []
+
+    async def ask(number: int) -> Ticket | Refused:
+        outcome = await counters.reserve(ONE, SMALL)
+        answered.append(number)
+        return outcome
+
     async with RedisCounters(redis_alone.url, clock, Options(patience=0.3)) as counters:
         with redis_alone.paused():
-            first = await counters.reserve(ONE, SMALL)
+            outcomes = [await ask(0)]
             clock.advance(2)
-            asked = [asyncio.ensure_future(counters.reserve(ONE, SMALL)) for _ in range(20)]
-            _, waiting = await asyncio.wait(asked, timeout=0.15)
-            outcomes = [first, *await asyncio.gather(*asked)]
+            outcomes += await asyncio.gather(*(ask(number) for number in range(1, 21)))
 
-    assert 1 == len(waiting)
+    assert [0, *range(2, 21), 1] == answered
     assert not any(isinstance(one, Ticket) and one.counted for one in outcomes)
 
 

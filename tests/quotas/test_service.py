@@ -22,6 +22,8 @@ from cupola.quotas.model import (
 )
 from cupola.quotas.service import Limiter, Options
 
+pytestmark = pytest.mark.usefixtures("leaping")
+
 PILOT = Scope("endpoint", "pilot")
 ONE = [Bound(PILOT, Limits(concurrent_requests=1))]
 SMALL = Demand(Cost(10))

@@ -9,9 +9,6 @@ from tests.robustness.bad_requests import chat
 from tests.robustness.raw_http import connect, request
 from tests.running import Running
 
-_QUIET = 60.0
-"""Seconds a reply may wait for its turn: many are sent at once, on machines with few cores."""
-
 
 def long_reply(*, characters: int, stream: bool) -> bytes:
     """A request for a JSON object with a text of at least so many characters."""
@@ -50,7 +47,7 @@ class Streamed:
 
 def read_stream(running: Running, body: bytes) -> Iterator[str]:
     """The status line, then each event as it comes."""
-    with connect(running, _QUIET) as connection:
+    with connect(running) as connection:
         connection.sendall(request(running, body, headers={"Connection": "close"}))
         with connection.makefile("rb") as lines:
             yield next(lines).decode().split()[1]

@@ -1,7 +1,5 @@
 """What Linux says about processes, in /proc: who runs, who started whom, what they hold open."""
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,16 +73,6 @@ def holdings_of(pid: int) -> Holdings:
         threads=sum(_count(one, "task") for one in family),
         processes=len(family),
     )
-
-
-def wait_until(holds: Callable[[], bool], seconds: float) -> bool:
-    """Whether `holds` became true in that time; asked every hundredth of a second."""
-    end = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def _count(pid: int, what: str) -> int:

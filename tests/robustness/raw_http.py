@@ -7,10 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.patience import PATIENCE
 from tests.running import Running
-
-_PATIENCE = 20.0
-"""Seconds without a byte after which a server has hung, however busy the machine."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +27,13 @@ class Answer:
 CLOSED = Answer(0)
 
 
-def connect(running: Running, patience: float = _PATIENCE) -> socket.socket:
+def connect(running: Running, patience: float = PATIENCE) -> socket.socket:
     """A fresh connection to the server."""
     return socket.create_connection(("127.0.0.1", running.port), timeout=patience)
 
 
 def exchange(
-    running: Running, pieces: Iterable[bytes], *, end: bool = False, patience: float = _PATIENCE
+    running: Running, pieces: Iterable[bytes], *, end: bool = False, patience: float = PATIENCE
 ) -> Answer:
     """Send `pieces` one by one, then read one answer; with `end`, say first that no more comes."""
     with connect(running, patience) as connection:

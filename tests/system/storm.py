@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import Final
 
 from tests.conftest import supply_model
+from tests.patience import PATIENCE, wait_until
 from tests.postgresql import Cluster, cluster
-from tests.robustness.processes import children_of, command_of, wait_until
+from tests.robustness.processes import children_of, command_of
 from tests.running import Cupola, run_json
 from tests.system.callers import Caller, Note, Place, Wish
 from tests.system.management import Api, expect_none_left
@@ -46,7 +47,6 @@ _LONGEST_START: Final = 2.0
 """Seconds into a start in which the server is killed again."""
 _LONGEST_AWAY: Final = 1.5
 """Seconds for which the database stays away."""
-_PATIENCE: Final = 120.0
 _TOLD: Final = 20
 """Faults that are told of one by one."""
 _LIMITS: Final = "/projects/default/endpoints/pilot/limits"
@@ -97,7 +97,7 @@ class Storm:
     def _end_server(self, name: str) -> None:
         self.place.url = ""
         self.server.process.kill()
-        self.server.process.wait(_PATIENCE)
+        self.server.process.wait(PATIENCE)
         self.kills[name] += 1
         expect_none_left(self.server.process.pid)
 
@@ -110,7 +110,7 @@ class Storm:
             found[:] = [pid for pid in family if "llamacpp" in command_of(pid)]
             return bool(found)
 
-        assert wait_until(find, _PATIENCE), "The engine does not come back."
+        assert wait_until(find), "The engine does not come back."
         with suppress(ProcessLookupError):
             os.kill(found[0], signal.SIGKILL)
         self.kills["engine"] += 1
@@ -133,7 +133,7 @@ class Storm:
         self.place.over.set()
         if self.server.process.poll() is None:
             self.server.process.kill()
-            self.server.process.wait(_PATIENCE)
+            self.server.process.wait(PATIENCE)
 
 
 @dataclass(frozen=True)
@@ -208,12 +208,12 @@ def _suffer(storm: Storm, crowd: Sequence[Caller], kills: int) -> list[Note]:
     """What callers note who are there all the while."""
     for each in crowd:
         each.start()
-    begun = wait_until(lambda: sum(each.complete for each in crowd) > len(crowd), _PATIENCE)
+    begun = wait_until(lambda: sum(each.complete for each in crowd) > len(crowd))
     assert begun, "Nobody is answered."
     storm.rage(kills)
     storm.place.over.set()
     for each in crowd:
-        each.join(_PATIENCE)
+        each.join(PATIENCE)
         assert not each.is_alive(), f"Nobody answers {each.notes[-1]}"
     return [note for each in crowd for note in each.notes]
 
@@ -221,7 +221,7 @@ def _suffer(storm: Storm, crowd: Sequence[Caller], kills: int) -> list[Note]:
 def _find_open(api: Api) -> list[str]:
     """What the ledger holds back though nothing is under way."""
     names = ("cupola_ledger_open", "cupola_ledger_queue", "cupola_ledger_spooled")
-    wait_until(lambda: not any(map(api.read_metric, names)), _PATIENCE)
+    wait_until(lambda: not any(map(api.read_metric, names)))
     return [f"{name}: {value:g}" for name in names if (value := api.read_metric(name))]
 
 

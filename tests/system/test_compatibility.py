@@ -6,6 +6,7 @@ from email.message import Message
 from http.client import HTTPConnection
 from pathlib import Path
 
+from tests.patience import PATIENCE
 from tests.running import Running, cupola
 
 SETTINGS = {
@@ -23,7 +24,7 @@ def ask(server: Running, **headers: str) -> tuple[int, Message]:
     """Status and headers of a chat at the host `pilot.eu.example.test`, with an unknown field."""
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     host = f"pilot.eu.example.test:{server.port}"
-    with closing(HTTPConnection("127.0.0.1", server.port, timeout=20)) as connection:
+    with closing(HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)) as connection:
         head = {"Host": host, "api-key": server.key, **names}
         connection.request("POST", "/chat/completions", BODY, head)
         with connection.getresponse() as response:

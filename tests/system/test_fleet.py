@@ -18,7 +18,8 @@ from cupola.ids import EndpointName, ModelName
 from cupola.kit.clock import SystemClock
 from cupola.settings import Settings
 from tests.deployments.worlds import MODEL, managed, serverless
-from tests.robustness.processes import children_of, command_of, is_running, wait_until
+from tests.patience import PATIENCE, wait_until
+from tests.robustness.processes import children_of, command_of, is_running
 from tests.running import cupola, run_json
 
 pytestmark = pytest.mark.skipif("sys.platform != 'linux'", reason="finds processes in /proc")
@@ -57,15 +58,15 @@ def test_killed_server_comes_back_as_it_was(home: Path):
     """kill -9 at full work: no orphan; after a start the same engines, and a bill without gaps."""
     with cupola(home) as first:
         first.wait_ready()
-        assert wait_until(lambda: len(engines_of(first.process.pid)) == 3, 10)
+        assert wait_until(lambda: len(engines_of(first.process.pid)) == 3)
         family = children_of(first.process.pid)
         os.kill(first.process.pid, signal.SIGKILL)
-        first.process.wait(10)
-        assert wait_until(lambda: not any(map(is_running, family)), 2)
+        first.process.wait(PATIENCE)
+        assert wait_until(lambda: not any(map(is_running, family)))
     lost = read(home, _list_intervals)
     with cupola(home) as second:
         second.wait_ready()
-        assert wait_until(lambda: len(engines_of(second.process.pid)) == 3, 10)
+        assert wait_until(lambda: len(engines_of(second.process.pid)) == 3)
         family = children_of(second.process.pid)
         running = read(home, _list_intervals)
         assert 0 == second.stop(signal.SIGTERM)
@@ -100,7 +101,7 @@ def test_a_model_that_is_not_here_keeps_nobody_from_starting(home: Path):
             {"Authorization": f"Bearer {shown['primary_key']}"},
         )
         with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(request, timeout=10)
+            urllib.request.urlopen(request, timeout=PATIENCE)
         told = refused.value.read().decode()
 
     assert server.target_uri

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.http.certificates import make_certificate
+from tests.patience import PATIENCE
 from tests.running import Running, command, cupola, environment, run_json
 
 
@@ -18,7 +19,7 @@ def _ask(running: Running, context: ssl.SSLContext) -> str:
         json.dumps({"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 3}).encode(),
         {"Authorization": f"Bearer {running.key}", "Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, context=context, timeout=60) as response:
+    with urllib.request.urlopen(request, context=context, timeout=PATIENCE) as response:
         return str(json.load(response)["object"])
 
 
@@ -43,7 +44,7 @@ def test_local_authority(home: Path):
         assert "ready" == _state(home)
         chat = subprocess.run(
             command("chat", home), input="Hello\n", capture_output=True, text=True,
-            env=environment(), timeout=60,
+            env=environment(), timeout=PATIENCE,
         )  # fmt: skip
         assert (0, "") == (chat.returncode, chat.stderr)
 
@@ -74,7 +75,7 @@ def test_certificate_that_cannot_be_used(home: Path, tmp_path: Path):
     }
     done = subprocess.run(
         [*command("up", home), "--port", "0"], capture_output=True, text=True,
-        env=environment() | settings, timeout=60,
+        env=environment() | settings, timeout=PATIENCE,
     )  # fmt: skip
 
     assert 1 == done.returncode

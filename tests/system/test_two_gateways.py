@@ -17,7 +17,7 @@ from tests.conftest import supply_model
 from tests.postgresql import Cluster
 from tests.redis_server import RedisServer
 from tests.running import Running, cupola
-from tests.system.test_metering import CLIENTS, ask
+from tests.system.test_metering import CLIENTS, ask, wait_for_look
 
 MOST = 20
 
@@ -72,14 +72,17 @@ def read_requests(database: str) -> list[tuple[str, int, int]]:
 async def test_both_together_keep_to_a_limit(gateways: Sequence[Running], database: str):
     """The key has used nothing as far as this limit goes, which counts from when it is set."""
     await asyncio.to_thread(put_limits, database, Limits(requests_per_minute=MOST))
-    await asyncio.sleep(1)
+    for server in (*gateways, *gateways):  # the look that was under way may have come too early
+        await asyncio.to_thread(wait_for_look, server)
     turns = cycle(gateways)
     with ThreadPoolExecutor(CLIENTS) as pool:
         said = list(pool.map(ask, [next(turns) for _ in range(CLIENTS)]))
 
     admitted = [one for one in said if one.status == 200]
-    assert [429] * (CLIENTS - len(admitted)) == [one.status for one in said if one.status != 200]
-    assert MOST <= len(admitted) <= MOST + 1
+    # A Redis that is late counts as away, and what was asked of it then may have been counted.
+    unsure = sum(one.status == 503 for one in said)
+    assert {429} >= {one.status for one in said} - {200, 503}
+    assert MOST - unsure <= len(admitted) <= MOST + 1
     records = await asyncio.to_thread(read_requests, database)
     assert {(one.id, one.prompt, one.completion) for one in admitted} <= set(records)
     assert not {one.id for one in said if one.status == 429} & {each[0] for each in records}

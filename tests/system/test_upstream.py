@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import supply_model
+from tests.patience import PATIENCE
 from tests.running import Running, command, cupola, environment, run_json
 
 DIALECTS = ("azure", "mistral", "openai")
@@ -48,7 +49,7 @@ class Endpoint:
             json.dumps({"temperature": 0, **body}).encode(),
             {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=60) as reply:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as reply:
             text = reply.read().decode()
         if not body.get("stream"):
             return json.loads(text)

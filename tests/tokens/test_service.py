@@ -168,7 +168,7 @@ async def test_what_nobody_signed_proves_nothing(token: str):
     assert isinstance(await refusal(tokens, token), InvalidToken)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.one_of(
         st.text(max_size=60),
@@ -277,6 +277,7 @@ async def test_many_first_tokens_ask_once():
     assert 1 == source.fetched
 
 
+@pytest.mark.usefixtures("leaping")
 async def test_a_withdrawn_key_stops_also_for_remembered_tokens():
     """Once the keys were asked for again, which is when they have become old."""
     tokens, source, clock = tokens_of()
@@ -285,12 +286,13 @@ async def test_a_withdrawn_key_stops_also_for_remembered_tokens():
     source.keys = publish(rsa_key("b"))
     clock.advance(FRESH)
     await tokens.verify(other)  # in the background it finds out
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0.01)  # until all of that is done
 
     assert "does not publish" in (await refusal(tokens, token)).public
     assert "does not publish" in (await refusal(tokens, other)).public
 
 
+@pytest.mark.usefixtures("leaping")
 async def test_while_the_issuer_is_down_what_is_known_counts(caplog: pytest.LogCaptureFixture):
     """For as long as it takes; logged once, counted each time."""
     tokens, source, clock = tokens_of()

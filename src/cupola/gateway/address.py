@@ -21,6 +21,8 @@ from cupola.ids import EndpointName
 class Resource(Enum):
     """What a path leads to."""
 
+    __hash__ = object.__hash__  # that of `Enum` is Python, and tables are asked at every request
+
     ENDPOINT_HEALTH = auto()
     INFO = auto()
     COMPLETION = auto()
@@ -38,6 +40,8 @@ class Resource(Enum):
 
 class Tongue(Enum):
     """How a route's bodies, replies and errors are written (`gateway.dialects`)."""
+
+    __hash__ = object.__hash__
 
     AZURE = auto()
     FOUNDRY = auto()

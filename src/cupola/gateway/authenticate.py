@@ -33,6 +33,7 @@ LONGEST_KEY = 512
 ANY_MODEL = "azureai"
 """What Mistral's Azure client sends when its user names no model."""
 _DOTS_OF_A_TOKEN: Final = 2
+_BEARER: Final = b"bearer "
 _BAD_KEY: Final = "The key is not valid here. Check it, and the endpoint's URL."
 
 
@@ -212,10 +213,9 @@ def _find_token(headers: Headers) -> str | None:
 
 def _list_presented(headers: Headers) -> list[str]:
     """The distinct keys a request may carry."""
-    scheme, _, bearer = headers.get(b"authorization", b"").partition(b" ")
-    key = headers.get(b"api-key")
-    found = [bearer] if scheme.lower() == b"bearer" else []
-    if key is not None and key != bearer:
-        found.append(key)
+    bearer = headers.get(b"authorization", b"")
+    bearer = bearer[len(_BEARER) :] if bearer[: len(_BEARER)].lower() == _BEARER else b""
+    key = headers.get(b"api-key", b"")
+    found = (bearer,) if key in (b"", bearer) else (bearer, key)
     stripped = [one.strip() for one in found]
     return [one.decode("latin-1") for one in stripped if 0 < len(one) <= LONGEST_KEY]

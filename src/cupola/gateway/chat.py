@@ -87,6 +87,7 @@ class Chat:
         journey.stream = request.stream
         completion = _Completion(relay, delivery, self._clock, journey, Told(plan, served))
         passage: Passage | None = None
+        billed = False
         try:
             async with Hangup(exchange.connection):
                 arrived = self._clock.monotonic()
@@ -103,6 +104,7 @@ class Chat:
                     journey.answered = self._clock.monotonic()
                     await events.aclose()
             bill = await passage.settle(completion.end(completion.find_status(exchange)))
+            billed = True
             if _REPORT in exchange.headers:
                 delivery.report(bill)
             await delivery.close()
@@ -117,8 +119,8 @@ class Chat:
             journey.usage, journey.counted = settled.usage, settled.counted
             self._usage.record(settled, served, exchange.id)
             if passage is not None:
-                status = 200 if exchange.started else 0
-                await passage.release(completion.end(completion.status or status))
+                status = completion.status or (200 if exchange.started else 0)
+                await passage.release(None if billed else completion.end(status))
             journey.wait(journey.queued + completion.waited)
 
     async def _read(
@@ -240,7 +242,8 @@ class _Completion:
 
     def settle(self) -> Settle:
         """What was used. An answer that is not complete by now was cut, by whomever."""
-        self.step(ClientGone())
+        if self._relay.state is not State.DONE:
+            self.step(ClientGone())
         return self._settled
 
     def step(self, event: Input) -> None:
@@ -253,11 +256,10 @@ class _Completion:
             if isinstance(output, Settle):
                 self._settled = output if output.counted else self._recount(output)
                 self._finish = self._finish or _find_finish(event)
-            elif isinstance(output, Refuse):
+                continue
+            if type(output) is Refuse:
                 self._refused = output.error
-                self._delivery.take(output)
-            else:
-                self._delivery.take(output)
+            self._delivery.take(output)
 
     def _recount(self, settle: Settle) -> Settle:
         """With what engines told of an answer that was cut."""
@@ -277,8 +279,11 @@ class _Completion:
             self.step(event)
 
     async def _flush(self) -> None:
-        """Nothing more is there yet: time to note what was, then to send it."""
-        if self._passage is not None:
+        """Nothing more is there yet: time to note what was, then to send it.
+
+        Of a whole reply nothing is sent, and so nothing billed should the server be killed.
+        """
+        if self._passage is not None and self._journey.stream:
             told = self._told.count()
             self._passage.progress(told.prompt, max(told.completion, self._relay.tokens))
         await self._delivery.flush()

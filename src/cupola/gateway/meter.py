@@ -65,7 +65,7 @@ class Passage(Protocol):
 
     - `headers` are what its reply says of limits.
     - `settle` is called once at most, `release` exactly once and last; a request that was not
-      settled by then is settled by it, as far as is known.
+      settled by then is settled by it, as far as is known. None: it was.
     - `settle` returns when the record is durable.
     """
 
@@ -76,7 +76,7 @@ class Passage(Protocol):
 
     async def settle(self, ended: Ended) -> Bill: ...
 
-    async def release(self, ended: Ended) -> None: ...
+    async def release(self, ended: Ended | None) -> None: ...
 
 
 class Meter(Protocol):
@@ -115,7 +115,7 @@ class _FreePassage:
     async def settle(self, ended: Ended) -> Bill:
         return Bill(ended.prompt, ended.completion)
 
-    async def release(self, ended: Ended) -> None:
+    async def release(self, ended: Ended | None) -> None:
         pass
 
 
@@ -203,8 +203,8 @@ class _MeteredPassage:
             _log.error("%s is not in the ledger yet: %s", opened.request, error)
         return Bill(ended.prompt, ended.completion, cost, opened.currency)
 
-    async def release(self, ended: Ended) -> None:
-        if self._live.slot >= 0:
+    async def release(self, ended: Ended | None) -> None:
+        if ended is not None and self._live.slot >= 0:
             opened = self._live.opened
             self._ledger.settle(self._live, ended).add_done_callback(_take_exception)
             self._note(ended, reckon(opened, ended.prompt, ended.completion))

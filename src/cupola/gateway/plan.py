@@ -121,7 +121,8 @@ def estimate(generation: Generation, served: Served) -> int:
         if isinstance(piece, Tokens):
             total += _BYTES * len(piece.ids)
         else:
-            total += len((piece if isinstance(piece, str) else piece.text).encode())
+            text = piece if isinstance(piece, str) else piece.text
+            total += len(text) if text.isascii() else len(text.encode())
     if generation.conversation is not None:
         total += len(encode(generation.conversation.messages))
     return min(served.profile.context_length, -(-total // _BYTES))

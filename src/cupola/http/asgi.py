@@ -97,6 +97,11 @@ async def end_stream(send: Send, body: bytes = b"") -> None:
 class Connection(Protocol):
     """What our server says of a request's connection, as the extension `EXTENSION` of its scope."""
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """In which it is served."""
+        ...
+
     def watch(self, lost: Callable[[], None]) -> None:
         """Call `lost` when the connection ends; at once if it has ended."""
         ...
@@ -119,7 +124,7 @@ class Hangup:
         self._gone = False
 
     async def __aenter__(self) -> Self:
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._connection.loop)  # to look for the loop is a system call
         assert task is not None
         self._task = task
         self._connection.watch(self._cancel)

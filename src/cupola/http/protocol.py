@@ -71,6 +71,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._in_head = True
         self._unfinished = 0
+        self._arrived = 0
         self._deadline: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
         self._lost: Callable[[], None] | None = None
@@ -108,6 +109,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
+        self._arrived = len(data)
         super().data_received(data)
         if not self._in_head or self.transport.is_closing():
             return
@@ -123,8 +125,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self.scope["extensions"] = self._extensions  # type: ignore[typeddict-item]
 
     def on_headers_complete(self) -> None:
+        may_be_large = self._unfinished + self._arrived > MAX_HEAD
         self._end_head()
-        if len(self.url) + sum([len(name) + len(text) for name, text in self.headers]) > MAX_HEAD:
+        if may_be_large and self._measure_head() > MAX_HEAD:
             self._refuse_large()
             raise _Refused
         super().on_headers_complete()
@@ -132,6 +135,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         if not self.transport.is_closing():
             self._refuse(HTTPStatus.BAD_REQUEST, "This is not an HTTP/1.1 request.")
+
+    def _measure_head(self) -> int:
+        return len(self.url) + sum([len(name) + len(text) for name, text in self.headers])
 
     def _expect_head(self) -> None:
         self._deadline = self.loop.call_later(HEAD_SECONDS, self._refuse_slow)

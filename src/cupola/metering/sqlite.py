@@ -4,21 +4,21 @@ The thread has the one connection that writes, so nothing ever waits for a lock,
 what the disk's flush costs. Readers have their own connections (`store`).
 """
 
-import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import starmap
+from operator import attrgetter
 from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
 
 from cupola.kit.errors import Unavailable
-from cupola.metering.model import DAY, HOUR, UsageRecord
+from cupola.kit.worker import Worker
+from cupola.metering.model import HOUR, UsageRecord
 from cupola.metering.statements import add_sums, insert_record
-from cupola.metering.usage import SUMMED, Group, Sums, roll_up
+from cupola.metering.usage import SUMMED, Group, Sums, roll_up, roll_up_hours
 
 T = TypeVar("T")
 
@@ -29,7 +29,9 @@ _PRAGMAS: Final = (
     "cache_size = -32768",  # KiB
 )
 _INSERT: Final = insert_record()
-_ADD: Final = ((HOUR, add_sums("usage_hours")), (DAY, add_sums("usage_days")))
+_ADD_HOURS: Final = add_sums("usage_hours")
+_ADD_DAYS: Final = add_sums("usage_days")
+_read_sums: Final = attrgetter(*SUMMED)
 _EXPIRE: Final = (
     "DELETE FROM usage_records WHERE sequence IN (SELECT sequence FROM usage_records "
     "WHERE time < ? ORDER BY time, sequence LIMIT ?)"
@@ -41,7 +43,7 @@ class SqliteRecords:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self._thread = Worker("ledger")
         self._open: sqlite3.Connection | None = None
 
     async def write(self, records: Sequence[UsageRecord]) -> None:
@@ -51,12 +53,12 @@ class SqliteRecords:
         return await self._do(lambda connection: _expire(connection, before, limit))
 
     async def close(self) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+        await self._thread.do(self._close)
+        self._thread.stop()
 
     async def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._thread, self._run, work)
+            return await self._thread.do(partial(self._run, work))
         except sqlite3.Error as error:
             raise Unavailable(
                 "The ledger cannot be written now.", private=f"{self._file}: {error}"
@@ -95,12 +97,13 @@ def _write(records: Sequence[UsageRecord], connection: sqlite3.Connection) -> No
         for record in records
         if execute(_INSERT, msgspec.structs.astuple(record)).rowcount == 1
     ]
-    for grain, statement in _ADD:
-        connection.executemany(statement, starmap(_row, roll_up(fresh, grain).items()))
+    hours = roll_up(fresh, HOUR)
+    connection.executemany(_ADD_HOURS, starmap(_row, hours.items()))
+    connection.executemany(_ADD_DAYS, starmap(_row, roll_up_hours(hours).items()))
 
 
 def _row(group: Group, sums: Sums) -> tuple[str | int, ...]:
-    return (*group, *(getattr(sums, name) for name in SUMMED))
+    return (*group, *_read_sums(sums))
 
 
 def _expire(connection: sqlite3.Connection, before: float, limit: int) -> int:

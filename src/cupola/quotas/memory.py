@@ -51,10 +51,12 @@ class _Meter:
         "reserved_tokens",
         "running",
         "seen",
+        "slot",
         "tokens",
     )
 
     def __init__(self, slot: int, calendar: Calendar) -> None:
+        self.slot = slot
         self.requests = Window(slot)
         self.tokens = Window(slot)
         self.running = 0
@@ -64,8 +66,10 @@ class _Meter:
 
     def advance(self, slot: int, calendar: Calendar) -> None:
         """Come to the present. A clock that was set back does not bring a day back."""
-        self.requests.advance(slot)
-        self.tokens.advance(slot)
+        if slot != self.slot:
+            self.slot = slot
+            self.requests.advance(slot)
+            self.tokens.advance(slot)
         if calendar is self.seen:
             return
         if calendar.day > self.seen.day:

@@ -242,13 +242,22 @@ def explain(refused: Refused) -> str:
 
 def write_headers(outcome: Ticket | Refused) -> list[Header]:
     """What the reply's head says of limits, also of an admitted request's."""
+    requests, tokens = outcome.standing
     found: list[Header] = []
-    standing = outcome.standing
-    for name, allowance in ((b"requests", standing.requests), (b"tokens", standing.tokens)):
-        if allowance is not None:
-            found.append((b"x-ratelimit-limit-" + name, b"%d" % allowance.limit))
-            found.append((b"x-ratelimit-remaining-" + name, b"%d" % allowance.remaining))
-            found.append((b"x-ratelimit-reset-" + name, b"%d" % math.ceil(allowance.reset)))
+    if requests is not None:
+        limit, remaining, reset = requests
+        found = [
+            (b"x-ratelimit-limit-requests", b"%d" % limit),
+            (b"x-ratelimit-remaining-requests", b"%d" % remaining),
+            (b"x-ratelimit-reset-requests", b"%d" % math.ceil(reset)),
+        ]
+    if tokens is not None:
+        limit, remaining, reset = tokens
+        found += (
+            (b"x-ratelimit-limit-tokens", b"%d" % limit),
+            (b"x-ratelimit-remaining-tokens", b"%d" % remaining),
+            (b"x-ratelimit-reset-tokens", b"%d" % math.ceil(reset)),
+        )
     if isinstance(outcome, Refused) and outcome.retry_after is not None:
         # Rounded up both: a caller that keeps to either is not early.
         found.append((b"retry-after", b"%d" % max(1, math.ceil(outcome.retry_after))))

@@ -29,19 +29,17 @@ class Place(Likely):
     top_logprobs: list[Likely] = []
 
 
-class Progress(Struct):
+class Progress(Struct, gc=False):
     """How far the prompt is read; said when the engine begins with it, and now and then."""
 
     cache: int = 0
     """Of its tokens: known from an earlier one."""
 
 
-class Chunk(Struct):
-    """One event of the stream."""
+class Said(Struct, gc=False):
+    """One event of the stream, as far as plain text needs it: read in a third of the time."""
 
     content: str = ""
-    tokens: list[int] = []
-    completion_probabilities: list[Place] = []
     stop: bool = False
     stop_type: str = "none"
     tokens_predicted: int = 0
@@ -54,6 +52,14 @@ class Chunk(Struct):
     error: Error | None = None
 
 
+class Chunk(Said):
+    """One event of the stream."""
+
+    tokens: list[int] = []
+    completion_probabilities: list[Place] = []
+
+
+decode_said = msgspec.json.Decoder(list[Said]).decode
 decode_chunks = msgspec.json.Decoder(list[Chunk]).decode
 decode_chunk = msgspec.json.Decoder(Chunk).decode
 

@@ -16,14 +16,22 @@ connection has nothing more to say. A reply under a constraint is checked there 
 llama.cpp ignores a grammar that it cannot use, with no more than a warning in its log.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
 from cupola.engines.by_heart import read_known
-from cupola.engines.llamacpp.chunks import Chunk, broken, decode_chunks, explain, read_refusal
+from cupola.engines.llamacpp.chunks import (
+    Chunk,
+    Said,
+    broken,
+    decode_chunks,
+    decode_said,
+    explain,
+    read_refusal,
+)
 from cupola.engines.llamacpp.told import Telling
 from cupola.engines.llamacpp.vocabulary import Vocabulary
 from cupola.engines.llamacpp.withheld import Divider
@@ -43,6 +51,7 @@ from cupola.wire.canonical import (
 
 _DATA: Final = b"data: "
 _END: Final = b"\n\n"
+_BETWEEN: Final = _END + _DATA
 MAX_EVENT: Final = 16 * 1024 * 1024
 """Bytes of one event of a stream; a chunk takes some hundred."""
 
@@ -113,7 +122,7 @@ class Reply:
         self._buffer = b""
         self._kept: list[str] = []
         self._reported = 0
-        self._last: Chunk | None = None
+        self._last: Said | None = None
         self._failed: CupolaError | None = None
         self._stopped = False
 
@@ -124,28 +133,18 @@ class Reply:
         if status != 200:
             self._buffer, self._failed = data, read_refusal(status, data)
             return []
-        *events, self._buffer = data.split(_END)
+        events, _, self._buffer = data.rpartition(_END)
         if len(self._buffer) > MAX_EVENT:
             self._failed = broken("An event of the stream is too long.")
-        # One call for all of them: a whole reply brings dozens at once.
-        written = b",".join([event[len(_DATA) :] for event in events if event.startswith(_DATA)])
+        payloads = b"[" + _list_payloads(events) + b"]"
         try:
-            chunks = decode_chunks(b"[" + written + b"]")
+            if self._gathers:
+                self._gather(decode_said(payloads))
+                return []
+            return self._read_all(decode_chunks(payloads))
         except msgspec.DecodeError as error:
             self._failed = broken(f"The answer cannot be read: {error}")
             return []
-        if chunks:
-            self._note(chunks)
-        if self._gathers:
-            self._gather(chunks)
-            return []
-        said: list[Event | None] = []
-        for chunk in chunks:
-            if chunk.prompt_progress is None:
-                said.append(self._read(chunk))
-            if self.is_stopped:
-                break
-        return [event for event in said if event is not None]
 
     def end(self) -> Iterator[Event]:
         """What ends the answer: calls and how it finished, or why it failed."""
@@ -184,23 +183,36 @@ class Reply:
     def _stop_type(self) -> str:
         return self._last.stop_type if self._last else "none"
 
-    def _note(self, chunks: list[Chunk]) -> None:
-        """How far the engine is: each chunk counts from the beginning."""
-        first, last, tally = chunks[0], chunks[-1], self.tally
+    def _note(self, said: Sequence[Said]) -> None:
+        """How far the engine is: each event counts from the beginning."""
+        if not said:
+            return
+        first, last, tally = said[0], said[-1], self.tally
         if first.prompt_progress is not None:
             tally.cached = first.prompt_progress.cache
         if last.tokens_evaluated:
             tally.taken = True
             tally.prompt, tally.completion = last.tokens_evaluated, last.tokens_predicted
 
-    def _gather(self, chunks: list[Chunk]) -> None:
-        """Keep the text of a plain whole reply, of which only the last chunk says more."""
-        self._kept += [chunk.content for chunk in chunks]
-        last = chunks[-1] if chunks else Chunk()
+    def _gather(self, said: list[Said]) -> None:
+        """Keep the text of a plain whole reply, of which only the last event says more."""
+        self._note(said)
+        self._kept += [one.content for one in said]
+        last = said[-1] if said else Said()
         if last.error is not None:
             self._failed = explain(last.error)
         elif last.stop:
             self._last = last
+
+    def _read_all(self, chunks: list[Chunk]) -> list[Event]:
+        self._note(chunks)
+        said: list[Event | None] = []
+        for chunk in chunks:
+            if chunk.prompt_progress is None:
+                said.append(self._read(chunk))
+            if self.is_stopped:
+                break
+        return [event for event in said if event is not None]
 
     def _read(self, chunk: Chunk) -> Event | None:
         if chunk.error is not None:
@@ -325,6 +337,20 @@ class Reply:
             return _decode_calls(text)
         call = _decode_object(text)
         return [_WrittenCall(call.name, call.parameters)]
+
+
+def _list_payloads(events: bytes) -> bytes:
+    """What events of a stream bring, as items of one JSON array.
+
+    A whole reply brings dozens at once, so they are not taken apart where all bring something: JSON
+    has no line breaks of its own here, and so none of what parts events.
+    """
+    if events.startswith(_DATA):
+        payloads = events[len(_DATA) :].replace(_BETWEEN, b",")
+        if _END not in payloads:
+            return payloads
+    bringing = [event for event in events.split(_END) if event.startswith(_DATA)]
+    return b",".join([event[len(_DATA) :] for event in bringing])
 
 
 def constraint_content(constraint: Constraint | None) -> JsonOutput | None:
