@@ -42,7 +42,9 @@ from tests.system.reckoning import (
 MODEL: Final = "Cupola-Pilot"
 CALLERS: Final = 12
 _LONGEST: Final = 0.8
-"""Seconds from when all is well to the next kill."""
+"""Seconds to the next kill, most times from when some callers have been answered again."""
+_LEAST: Final = 5
+"""So many."""
 _LONGEST_START: Final = 2.0
 """Seconds into a start in which the server is killed again."""
 _LONGEST_AWAY: Final = 1.5
@@ -66,6 +68,7 @@ class Storm:
     database: Cluster | None
     settings: dict[str, str]
     say: Callable[[str], object]
+    crowd: list[Caller] = field(default_factory=list)
     place: Place = field(default_factory=lambda: Place(""))
     kills: Counter[str] = field(default_factory=Counter)
     server: Cupola = field(init=False)
@@ -81,10 +84,18 @@ class Storm:
         choices = [self._kill_server, self._kill_engine]
         choices += [self._kill_database] if self.database else []
         while (number := self.kills.total()) < kills:
+            if self.random.random() < 0.8:
+                self._wait_answered(_LEAST)
             time.sleep(self.random.uniform(0.0, _LONGEST))
             self.random.choice(choices)(kills - number)
             done = ", ".join(f"{name} {count}" for name, count in sorted(self.kills.items()))
             self.say(f"kill {self.kills.total()}: {done}")
+
+    def _wait_answered(self, least: int) -> None:
+        """Callers have been answered, so many times more than until now."""
+        wanted = least + sum(each.complete for each in self.crowd)
+        answered = wait_until(lambda: sum(each.complete for each in self.crowd) >= wanted)
+        assert answered, "Nobody is answered."
 
     def _kill_server(self, left: int) -> None:
         self._end_server("server")
@@ -188,8 +199,8 @@ def live(
         api.ask("PUT", f"/prices/models/{MODEL}", price)
         endpoint = run_json("endpoints", "show", "pilot", home=home)
         storm.place.key = endpoint["secondary_key"]
-        crowd = [Caller(storm.place, seed * 1000 + number) for number in range(callers)]
-        notes = _suffer(storm, crowd, kills)
+        storm.crowd += [Caller(storm.place, seed * 1000 + number) for number in range(callers)]
+        notes = _suffer(storm, kills)
         api = Api(storm.place.url, home)
         left = _find_open(api) + _find_leak(api, storm.place, notes)
         records = api.read_lines(_RECORDS)
@@ -204,18 +215,16 @@ def live(
         storm.close()
 
 
-def _suffer(storm: Storm, crowd: Sequence[Caller], kills: int) -> list[Note]:
+def _suffer(storm: Storm, kills: int) -> list[Note]:
     """What callers note who are there all the while."""
-    for each in crowd:
+    for each in storm.crowd:
         each.start()
-    begun = wait_until(lambda: sum(each.complete for each in crowd) > len(crowd))
-    assert begun, "Nobody is answered."
     storm.rage(kills)
     storm.place.over.set()
-    for each in crowd:
+    for each in storm.crowd:
         each.join(PATIENCE)
         assert not each.is_alive(), f"Nobody answers {each.notes[-1]}"
-    return [note for each in crowd for note in each.notes]
+    return [note for each in storm.crowd for note in each.notes]
 
 
 def _find_open(api: Api) -> list[str]:
