@@ -14,10 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import quantiles
 
+from cupola.app.greeting import tune_collector
 from cupola.db.database import Database
 from cupola.db.migration import ensure_schema
+from cupola.deployments.changes import make_endpoint
 from cupola.deployments.model import EndpointKind
-from cupola.deployments.service import make_endpoint
 from cupola.deployments.store import SqlEndpoints
 from cupola.http.client import Client, Tcp
 from cupola.ids import EndpointName, ModelName, ProjectName
@@ -42,6 +43,7 @@ async def measure_control(rounds: int = ROUNDS) -> dict[str, float]:
         try:
             world = await _fill(make_world(database), database)
             async with serving(world) as root:
+                tune_collector()  # as the server does once it is up
                 return await _ask(root, rounds)
         finally:
             await database.close()

@@ -4,12 +4,16 @@
 
 All of it is processor time, the median and the slowest hundredth of rounds. A client library's
 histogram is measured beside ours, with the labels of one: it would be asked nine times a request.
+The page is read as a scrape reads it, beside a task that asks for the event loop all the time: the
+longest that it waited is what a scrape can cost a request.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from statistics import median, quantiles
-from typing import cast
+from typing import Any, cast
 
 from opentelemetry.sdk.trace import TracerProvider
 from prometheus_client import Histogram
@@ -18,12 +22,13 @@ from cupola.gateway.address import resolve
 from cupola.gateway.directory import Pool, Served
 from cupola.gateway.journey import Journey
 from cupola.gateway.metrics import RequestMetrics
+from cupola.gateway.metrics_page import MetricsPage
 from cupola.gateway.spans import RequestSpans
 from cupola.ids import DeploymentName, EndpointName, ModelName
 from cupola.kit.clock import SystemClock
-from cupola.telemetry.metrics import render
+from cupola.kit.tasks import cancel, supervise
 from cupola.wire.canonical import Usage
-from tests.gateway.fakes import PROFILE, FixedPool
+from tests.gateway.fakes import PROFILE, Caller, FixedPool
 
 _ENDPOINTS = 1000
 _ROUNDS = 50
@@ -44,12 +49,33 @@ def main() -> None:
     _tell("a streamed request counted", _measure(lambda: metrics.observe(one)))
     _tell("one value in a library's", _measure(lambda: library.labels("a", "b").observe(0.2)))
     _tell("two spans made, not sent", _measure(lambda: spans.observe(one)))
-    pieces = _time_pieces(metrics)
-    seconds = sum(took for took, _ in pieces)
-    size = sum(length for _, length in pieces)
-    longest = max(took for took, _ in pieces)
-    print(f"the page of {_ENDPOINTS} endpoints: {seconds * 1e3:.0f} ms, {size / 1e6:.1f} MB")
-    print(f"its longest piece: {longest * 1e6:.0f} us")
+    asyncio.run(_scrape(metrics))
+
+
+async def _scrape(metrics: RequestMetrics) -> None:
+    """Print what the page takes, and how long it ever keeps the event loop."""
+    caller = Caller(cast(Any, MetricsPage([metrics], _authorise, SystemClock())))
+    waits: list[float] = []
+
+    async def wait() -> None:
+        while True:
+            began = time.thread_time()
+            await asyncio.sleep(0)
+            waits.append(time.thread_time() - began)
+
+    waiting = supervise(wait(), name="waiting")
+    began = time.thread_time()
+    response = await caller.call("/metrics", key="any")
+    seconds = time.thread_time() - began
+    with suppress(asyncio.CancelledError):
+        await cancel(waiting)
+    size = len(response.body)
+    print(f"the page of {_ENDPOINTS} endpoints: {seconds * 1e3:.0f} ms, {size / 1e6:.2f} MB")
+    print(f"its longest hold of the event loop: {max(waits) * 1e3:.2f} ms")
+
+
+async def _authorise(token: str, source: str) -> None:
+    """Whoever asks may."""
 
 
 def _make(name: EndpointName) -> Journey:
@@ -73,16 +99,6 @@ def _measure(work: Callable[[], object]) -> list[float]:
             work()
         rounds.append((time.perf_counter() - began) / _ROUND)
     return rounds
-
-
-def _time_pieces(metrics: RequestMetrics) -> list[tuple[float, int]]:
-    found = []
-    began = time.thread_time()
-    for piece in render([metrics]):
-        now = time.thread_time()
-        found.append((now - began, len(piece)))
-        began = now
-    return found
 
 
 def _tell(what: str, rounds: list[float]) -> None:

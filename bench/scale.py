@@ -2,8 +2,9 @@
 
     python -m bench.scale
 
-From a committed database to the new snapshot in place: all endpoints read, a snapshot built,
-the old one replaced. What the watch adds is its period, half of it on the average.
+From a committed database to the new snapshot in place: all endpoints read, what has changed
+decoded and built anew, the old snapshot replaced. What the watch adds is its period, half of it on
+the average.
 """
 
 import asyncio
@@ -15,12 +16,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
+from cupola.app.greeting import tune_collector
 from cupola.db.database import Database
 from cupola.db.migration import ensure_schema
 from cupola.db.tables import projects
 from cupola.db.watch import PERIOD
+from cupola.deployments.changes import make_endpoint
 from cupola.deployments.model import Deployment, Endpoint, EndpointKind
-from cupola.deployments.service import make_endpoint
 from cupola.deployments.store import SqlEndpoints
 from cupola.engines.port import Profile
 from cupola.gateway.directory import Directory, Pool, Served
@@ -59,6 +61,7 @@ async def _measure(database: Database, rounds: int) -> dict[str, Any]:
     async def read() -> Known:
         return replace(people, endpoints=await store.list())
 
+    tune_collector()  # as the server does once it is up
     directory = Directory()
     builder = SnapshotBuilder(Keyring(MemorySecret()), _Describe())
     publisher = Publisher(directory, builder, read)

@@ -13,8 +13,8 @@ from cupola.db.database import Database
 from cupola.db.engine import Location
 from cupola.db.migration import ensure_ledger
 from cupola.db.tables import audit, ledger, metadata, prices, sessions, users
+from cupola.deployments.changes import make_endpoint
 from cupola.deployments.model import EndpointKind
-from cupola.deployments.service import make_endpoint
 from cupola.deployments.store import SqlEndpoints
 from cupola.home import Home
 from cupola.ids import EndpointName, ModelName

@@ -3,7 +3,15 @@ from pathlib import Path
 
 import pytest
 
-from cupola.home import Home, HomeInUse, HomeUnusable, RunningServer, write_whole
+from cupola.home import (
+    BadFile,
+    Home,
+    HomeInUse,
+    HomeUnusable,
+    RunningServer,
+    read_tables,
+    write_whole,
+)
 
 SERVER = RunningServer(pid=4711, url="http://127.0.0.1:8100", version="1.0")
 
@@ -81,3 +89,13 @@ def test_file_is_replaced_whole(tmp_path: Path):
 
     assert "new" == (tmp_path / "note").read_text()
     assert ["note"] == [path.name for path in tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("text", [b"issuer =", "\ud800".encode("utf-8", "surrogatepass"), b"\xff"])
+def test_what_is_no_toml_is_said_so(tmp_path: Path, text: bytes):
+    """With the file's name; a file that nobody wrote is none at all."""
+    file = tmp_path / "identity.toml"
+    assert {} == read_tables(file)
+    file.write_bytes(text)
+    with pytest.raises(BadFile, match=r"identity\.toml cannot be read"):
+        read_tables(file)

@@ -23,16 +23,22 @@ which is why the files in it need no further protection.
 import fcntl
 import json
 import os
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from cupola.kit.errors import CupolaError
 
 
 class HomeUnusable(CupolaError):
     """The folder cannot be used. Said to the person who runs Cupola, so it may name paths."""
+
+
+class BadFile(CupolaError):
+    """A file that an operator wrote cannot be read. Said to them, so it may name paths."""
 
 
 class HomeInUse(CupolaError):
@@ -125,6 +131,20 @@ class Home:
             f"Another Cupola already runs on the home {self.folder} ({who}). Stop it first, or "
             "give this one a home of its own with --home."
         )
+
+
+def read_tables(file: Path) -> dict[str, Any]:
+    """What stands in a TOML file that an operator may write; nothing if it is not there.
+
+    Raises:
+        BadFile: It is there, and cannot be read.
+    """
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
+        raise BadFile(f"{file} cannot be read: {error}. Mend it, or take it away.") from None
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -8,18 +8,21 @@ its default. docs/reference/settings.md describes each; a test compares the two.
 import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar, get_args, get_type_hints
 
+import msgspec
 import platformdirs
-from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from msgspec import Meta
 
 from cupola.kit.errors import Invalid, Unavailable
 
-S = TypeVar("S", bound=BaseSettings)
+S = TypeVar("S", "Settings", "ClientSettings")
+Count: TypeAlias = Annotated[int, Meta(ge=0)]
+Seconds: TypeAlias = Annotated[float, Meta(gt=0)]
 
 PREFIX = "CUPOLA_"
 _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
@@ -28,6 +31,16 @@ _ADDRESS = re.compile(
 )
 _KIB = 1024
 _MIB = 1024 * _KIB
+_THEIRS: Final = {
+    "HF_HUB_OFFLINE": "offline",
+    "HF_ENDPOINT": "hub_endpoint",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "otel_endpoint",
+}
+"""Variables of others that count where ours are not set."""
+_FLAGS: Final = {
+    **dict.fromkeys(("1", "on", "yes", "true"), True),
+    **dict.fromkeys(("0", "off", "no", "false"), False),
+}
 _BYTES_A_THREAD = 64 * _MIB
 """Of weights. Chosen, not measured: far above the 10 MB that suffer, far below any real model."""
 
@@ -37,16 +50,15 @@ def default_home() -> Path:
     return platformdirs.user_data_path("cupola")
 
 
-class Settings(BaseSettings):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
     """One installation's configuration, checked as a whole and never changed afterwards."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
-
-    home: Path = Field(default_factory=default_home)
+    home: Path = field(default_factory=default_home)
     """The folder that holds all state."""
     host: str = "127.0.0.1"
     """The address to listen on. The default is reachable from this machine only."""
-    port: int = Field(default=8100, ge=0, le=65535)
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8100
     """The port to listen on; 0 takes any free one."""
     tls: Literal["off", "local", "own"] = "off"
     """Whose certificate callers are shown: nobody's, one of a local authority, or your own."""
@@ -56,60 +68,65 @@ class Settings(BaseSettings):
     """For `own`: the PEM file of its key."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """What the log file in the home keeps."""
-    otel_endpoint: str = Field(
-        default_factory=lambda: os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")
-    )
+    otel_endpoint: str = ""
     """The collector that traces are sent to, over HTTP; empty: none."""
-    database_url: str = Field(default="", repr=False)
+    database_url: str = field(default="", repr=False)
     """A PostgreSQL database instead of the file in the home; empty: the file."""
-    max_body: int = Field(default=4 * _MIB, ge=_KIB)
+    max_body: Annotated[int, Meta(ge=_KIB)] = 4 * _MIB
     """Bytes of a request's body; a larger one is refused with 413."""
-    body_timeout: float = Field(default=30.0, gt=0)
+    body_timeout: Seconds = 30.0
     """Seconds in which a request's body must have arrived."""
-    engine_slots: int = Field(default=16, ge=1, le=256)
+    engine_slots: Annotated[int, Meta(ge=1, le=256)] = 16
     """Generations that one replica runs at once; further ones wait for a slot."""
-    engine_threads: int = Field(default=0, ge=0, le=1024)
+    engine_threads: Annotated[int, Meta(ge=0, le=1024)] = 0
     """Threads of one engine; 0 takes what suits the model, at most the cores it may use."""
-    engine_context: int = Field(default=0, ge=0)
+    engine_context: Count = 0
     """Tokens of prompt and completion in one slot; 0 takes the model's own length."""
-    core_quota: int = Field(default=0, ge=0)
+    core_quota: Count = 0
     """Cores of a project's managed deployments, unless it has a quota itself; 0: all there are."""
 
     limits: Literal["enforce", "shadow"] = "enforce"
     """Whether limits refuse, or only count what they would have refused."""
     limits_reserve: Literal["usual", "whole"] = "usual"
     """What is reserved for a completion: what is usual for the model, or all that it may have."""
-    limits_queue_length: int = Field(default=0, ge=0)
+    limits_queue_length: Count = 0
     """Requests that may wait for room in one scope, instead of being refused at once."""
-    limits_queue_seconds: float = Field(default=5.0, gt=0)
+    limits_queue_seconds: Seconds = 5.0
     """How long one may wait."""
-    limits_reseed_seconds: float = Field(default=60.0, gt=0)
+    limits_reseed_seconds: Seconds = 60.0
     """Seconds after which counters of days and months are corrected by the ledger, over again."""
     limits_without_redis: Literal["open", "closed"] = "open"
     """While Redis is away: requests pass uncounted, or are refused."""
-    redis_url: str = Field(default="", repr=False)
+    redis_url: str = field(default="", repr=False)
     """The Redis in which several gateways count together; empty: each counts in memory."""
-    usage_days: int = Field(default=0, ge=0)
+    usage_days: Count = 0
     """Days for which records of requests are kept; 0: for ever. Sums are kept in any case."""
+    webhook_hosts: str = ""
+    """Hosts, addresses and networks that webhooks may go to beside the public internet."""
 
-    session_hours: float = Field(default=168.0, gt=0, le=24 * 366)
+    trusted_proxies: str = ""
+    """Addresses and networks of proxies whose word on a caller's address and scheme counts, with
+    commas between them; empty: nobody's does."""
+    proxy_headers: Literal["x-forwarded", "forwarded"] = "x-forwarded"
+    """Where they say it: `X-Forwarded-For` and `X-Forwarded-Proto`, or `Forwarded`."""
+    session_hours: Annotated[float, Meta(gt=0, le=24 * 366)] = 168.0
     """Hours after which who signed in has to do so again."""
     public_url: str = ""
     """Where people reach the server, as `https://ai.example.com`; empty: as each request says."""
 
-    offline: bool = Field(default_factory=lambda: _is_set(os.environ.get("HF_HUB_OFFLINE", "")))
+    offline: bool = False
     """Whether nothing is ever fetched from a hub."""
-    hub_endpoint: str = Field(default_factory=lambda: os.environ.get("HF_ENDPOINT", ""))
+    hub_endpoint: str = ""
     """The hub's address, as of a mirror; empty: the library's own."""
     hub_token_env: str = "HF_TOKEN"
     """The variable that holds the hub's token, if there is one."""
     hub_token_file: Path | None = None
     """The file that holds the hub's token; it goes before the variable."""
-    scale_idle: float = Field(default=300.0, gt=0)
+    scale_idle: Seconds = 300.0
     """Seconds without need after which a serverless replica is stopped."""
-    drain_timeout: float = Field(default=60.0, ge=0)
+    drain_timeout: Annotated[float, Meta(ge=0)] = 60.0
     """Seconds for what is under way in a replica that is to be stopped."""
-    rollout_timeout: float = Field(default=600.0, gt=0)
+    rollout_timeout: Seconds = 600.0
     """Seconds in which a changed deployment must be ready, else it goes back to what it was."""
 
     endpoint_domain: str = ""
@@ -121,46 +138,10 @@ class Settings(BaseSettings):
     model_error_status: Literal["direct", "424"] = "direct"
     """The status of what a model refuses or fails at: its own, or 424 as of managed endpoints."""
 
-    @field_validator("endpoint_domain")
-    @classmethod
-    def _normalise_domain(cls, domain: str) -> str:
-        domain = domain.strip(".").lower()
-        if domain and not _DOMAIN.fullmatch(domain):
-            raise ValueError("should be a domain name without scheme and port, as example.com")
-        return domain
-
-    @field_validator("public_url")
-    @classmethod
-    def _check_address(cls, url: str) -> str:
-        if url and not _ADDRESS.fullmatch(url):
-            raise ValueError("should be scheme and host without a path, as https://ai.example.com")
-        return url.rstrip("/")
-
-    @field_validator("hub_endpoint")
-    @classmethod
-    def _check_hub(cls, endpoint: str) -> str:
-        if endpoint and not endpoint.startswith(("https://", "http://")):
-            raise ValueError("should be an address that begins with https://")
-        return endpoint.rstrip("/")
-
-    @field_validator("otel_endpoint")
-    @classmethod
-    def _check_collector(cls, endpoint: str) -> str:
-        if endpoint and not endpoint.startswith(("https://", "http://")):
-            raise ValueError("should be an address as http://collector:4318")
-        return endpoint.rstrip("/")
-
-    @field_validator("home")
-    @classmethod
-    def _make_absolute(cls, home: Path) -> Path:
-        return home.expanduser().absolute()
-
-    @model_validator(mode="after")
-    def _check_tls(self) -> Self:
+    def __post_init__(self) -> None:
         files = (self.tls_certificate, self.tls_key)
         if (self.tls == "own") != all(files) or any(files) != all(files):
-            raise ValueError("tls_certificate and tls_key belong to CUPOLA_TLS=own, both of them")
-        return self
+            raise _refuse(["tls_certificate and tls_key belong to CUPOLA_TLS=own, both of them."])
 
     def threads_for(self, weights: int) -> int:
         """Threads of an engine whose model file has `weights` bytes.
@@ -188,20 +169,19 @@ class Settings(BaseSettings):
             ) from error
 
 
-class ClientSettings(BaseSettings):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSettings:
     """Where commands find a server, and as whom."""
-
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
     server: str | None = None
     """The server that commands ask."""
-    token: str | None = Field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
     """What lets one in."""
     project: str = "default"
     """Where a command's `--project` is not given."""
     ca_file: str | None = None
     """The certificates to trust, if the server's is not of an authority that the machine trusts."""
-    timeout: float = Field(default=30.0, gt=0)
+    timeout: Seconds = 30.0
     """Seconds to wait for a connection, and for each part of a reply."""
 
 
@@ -219,40 +199,132 @@ def load_client_settings(**options: Any) -> ClientSettings:
     return _load(ClientSettings, options)
 
 
+def list_settings() -> list[str]:
+    """The names of all of them."""
+    return [each.name for kind in (Settings, ClientSettings) for each in fields(kind)]
+
+
 def _load(kind: type[S], options: Mapping[str, Any]) -> S:
-    _refuse_near_misses(os.environ)
-    given = {name: value for name, value in options.items() if value is not None}
-    try:
-        return kind(**given)
-    except ValidationError as error:
-        raise Invalid(_describe(error)) from None
-
-
-def _refuse_near_misses(environment: Mapping[str, str]) -> None:
-    """A misspelt variable would otherwise be ignored in silence."""
-    fields = (*Settings.model_fields, *ClientSettings.model_fields)
-    known = [PREFIX + name.upper() for name in fields]
-    for name in environment:
-        if not name.upper().startswith(PREFIX) or name.upper() in known:
+    given = _list_variables(os.environ) | {n: v for n, v in options.items() if v is not None}
+    values, faults = {}, []
+    for name, wanted in get_type_hints(kind, include_extras=True).items():
+        if name not in given:
             continue
-        if nearest := difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.85):
+        try:
+            values[name] = _read(name, wanted, given[name])
+        except (msgspec.ValidationError, ValueError) as error:
+            faults.append(_spell(name, wanted, given[name], error))
+    if faults:
+        raise _refuse(faults)
+    return kind(**values)
+
+
+def _list_variables(environment: Mapping[str, str]) -> dict[str, Any]:
+    """The variables of settings, by the setting's name.
+
+    A misspelt one would otherwise be ignored in silence.
+    """
+    known = [PREFIX + name.upper() for name in list_settings()]
+    found: dict[str, Any] = {
+        ours: environment[theirs] for theirs, ours in _THEIRS.items() if theirs in environment
+    }
+    if "offline" in found:  # as the hub's library reads it
+        found["offline"] = _FLAGS.get(found["offline"].strip().lower(), False)
+    for name, value in environment.items():
+        if not name.upper().startswith(PREFIX):
+            continue
+        if name.upper() in known:
+            found[name.upper().removeprefix(PREFIX).lower()] = value
+        elif nearest := difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.85):
             raise Invalid(
                 f"The environment variable {name} is not a setting. Did you mean {nearest[0]}?"
             )
+    return found
 
 
-def _describe(error: ValidationError) -> str:
-    """All faults at once, each with the variable that may be the cause."""
-    faults = [_spell(fault) for fault in error.errors()]
-    return "These settings cannot be used:\n  " + "\n  ".join(faults)
+def _read(name: str, wanted: Any, value: Any) -> Any:
+    """A value in its setting's type, checked. Raises: ValueError, ValidationError."""
+    if wanted is bool and isinstance(value, str):
+        value = _FLAGS.get(value.strip().lower(), value)
+    if Path in (wanted, *get_args(wanted)):
+        read: Any = Path(value)
+    else:
+        read = msgspec.convert(value, wanted, strict=False)
+    return _CHECKS[name](read) if name in _CHECKS else read
 
 
-def _spell(fault: ErrorDetails) -> str:
-    if not fault["loc"]:  # of several settings together
-        return f"{fault['msg']}."
-    name = str(fault["loc"][0])
-    said = f"{'.'.join(map(str, fault['loc']))} (option or {PREFIX}{name.upper()}): {fault['msg']}"
-    return f"{said}, not {fault['input']!r}."
+def _normalise_domain(domain: str) -> str:
+    domain = domain.strip(".").lower()
+    if domain and not _DOMAIN.fullmatch(domain):
+        raise ValueError("a domain name without scheme and port, as example.com")
+    return domain
+
+
+def _check_public(url: str) -> str:
+    if url and not _ADDRESS.fullmatch(url):
+        raise ValueError("scheme and host without a path, as https://ai.example.com")
+    return url.rstrip("/")
+
+
+def _check_hub(endpoint: str) -> str:
+    if endpoint and not endpoint.startswith(("https://", "http://")):
+        raise ValueError("an address that begins with https://")
+    return endpoint.rstrip("/")
+
+
+def _check_collector(endpoint: str) -> str:
+    if endpoint and not endpoint.startswith(("https://", "http://")):
+        raise ValueError("an address as http://collector:4318")
+    return endpoint.rstrip("/")
+
+
+def _check_proxies(text: str) -> str:
+    try:
+        found = [ip_network(each.strip()) for each in text.split(",") if each.strip()]
+    except ValueError as error:
+        said = f"addresses and networks, as 10.0.0.7, 192.168.0.0/16 ({error})"
+        raise ValueError(said) from None
+    return ",".join(map(str, found))
+
+
+def _make_absolute(folder: Path) -> Path:
+    return folder.expanduser().absolute()
+
+
+_CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "home": _make_absolute,
+    "endpoint_domain": _normalise_domain,
+    "public_url": _check_public,
+    "hub_endpoint": _check_hub,
+    "otel_endpoint": _check_collector,
+    "trusted_proxies": _check_proxies,
+}
+"""What a type cannot say. Each returns the value as it is kept, or says what it should be."""
+
+
+def _refuse(faults: list[str]) -> Invalid:
+    """All faults at once."""
+    return Invalid("These settings cannot be used:\n  " + "\n  ".join(faults))
+
+
+def _spell(name: str, wanted: Any, value: Any, error: Exception) -> str:
+    """One fault, with the variable that may be the cause."""
+    should = _expect(wanted) if isinstance(error, msgspec.ValidationError) else str(error)
+    return f"{name} (option or {PREFIX}{name.upper()}): should be {should}, not {str(value)!r}."
+
+
+def _expect(wanted: Any) -> str:
+    """What values a type has, in words."""
+    if wanted is bool:
+        return "true or false"
+    base, *rest = get_args(wanted) or (wanted,)
+    if isinstance(base, str):  # a Literal
+        return " or ".join(map(repr, (base, *rest)))
+    words = ["a whole number" if base is int else "a number" if base is float else "text"]
+    for meta in rest:
+        bounds = ((meta.ge, "at least"), (meta.gt, "more than"), (meta.le, "at most"))
+        words += [f"{word} {bound}" for bound, word in bounds if bound is not None]
+    return ", ".join(words)
 
 
 def usable_cores() -> int:
@@ -271,11 +343,6 @@ def network_variables() -> Mapping[str, str]:
 def has_trace_collector() -> bool:
     """Whether OpenTelemetry's own variable names one for traces alone."""
     return bool(os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"))
-
-
-def _is_set(value: str) -> bool:
-    """As the hub's library reads a flag."""
-    return value.strip().lower() in ("1", "on", "yes", "true")
 
 
 def read_variable(name: str) -> str | None:

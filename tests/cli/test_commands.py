@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from cupola import __version__
 from cupola.cli import failure
-from cupola.cli.main import app, main
+from cupola.cli.main import COMMANDS, app, main
 from cupola.kit import errors
 from cupola.kit.errors import CupolaError
 
@@ -32,8 +32,15 @@ def test_every_command_is_documented():
     """docs/reference/cli.md has a section for each command."""
     documented = set(re.findall(r"`cupola ([a-z-]+)", REFERENCE))
 
-    names = {each.name for each in app.registered_commands}
-    assert names | {each.name for each in app.registered_groups} == documented
+    assert set(COMMANDS) == documented
+
+
+def test_help_lists_every_command():
+    """Though each is imported only then; a slip of the pen gets the nearest."""
+    listed = re.findall(r"^\W*([a-z-]+)  ", invoke("--help").output, re.MULTILINE)
+
+    assert list(COMMANDS) == [name for name in listed if name in COMMANDS]
+    assert "Did you mean 'deploy'" in invoke("deplyo").output
 
 
 def test_models_as_json():
@@ -58,6 +65,17 @@ def test_models_for_people():
     assert re.search(r"^Mistral-Nemo .* not on this machine$", rows, re.MULTILINE)
     assert re.search(r"^Mistral-Large .* unknown .* closed$", rows, re.MULTILINE)
     assert "Apache-2.0" in invoke("models", "show", "Cupola-Pilot").output
+
+
+def test_models_are_found_by_what_they_are():
+    """As the management API finds them; a task that there is not is bad use."""
+    found = json.loads(invoke("models", "list", "--text", "MISTRAL nemo", "--json").output)
+
+    assert {"Mistral-Nemo"} <= {each["name"] for each in found}
+    assert all("nemo" in each["name"].casefold() for each in found)
+    refused = invoke("models", "list", "--task", "dreams")
+    assert 2 == refused.exit_code
+    assert "chat-completion" in refused.output
 
 
 def test_own_weights_are_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

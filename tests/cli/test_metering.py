@@ -158,6 +158,38 @@ def test_limits_of_an_endpoint(run: Shell):
     assert 10 == run.show("endpoints", "show", "limited")["limits"]["requests_per_minute"]
 
 
+def test_limits_of_an_endpoints_own_key(run: Shell):
+    """Named with its endpoint; neither the endpoint's own nor the other key's."""
+    words = ("deploy", "Cupola-Pilot", "--name", "shared", "--managed", "--instance-type", "small")
+    run(*words)
+    shown = run.show("limits", "set", "shared", "--key", "secondary", "--rpm", "6")
+
+    assert ("key", "shared/secondary", 6) == (
+        shown["scope"],
+        shown["subject"],
+        shown["requests_per_minute"],
+    )
+    assert run.show("limits", "show", "shared")["requests_per_minute"] is None
+    assert run.show("limits", "show", "shared", "--key", "primary")["requests_per_minute"] is None
+    said = run("limits", "clear", "shared", "--key", "secondary")
+    assert "shared/secondary has no limits of its own any more.\n" == said
+    assert "'primary' and 'secondary'" in run("limits", "show", "shared", "--key", "x", status=2)
+    assert "Name the endpoint" in run("limits", "show", "--key", "primary", status=2)
+
+
+def test_records(run: Shell):
+    """Each request's, of the project, in lines of JSON or of CSV, by the filters; not in groups."""
+    lines = [json.loads(line) for line in run("usage", "--records").splitlines()]
+    assert ["Small", "<b>=1&1"] == [each["model"] for each in lines]
+    assert ("2.500000001", 1000) == (lines[0]["cost"], lines[0]["prompt"])
+    rows = list(csv.DictReader(io.StringIO(run("usage", "--records", "--csv", "--model", "Small"))))
+    assert [("Small", "1000")] == [(row["model"], row["prompt"]) for row in rows]
+    assert "" == run("usage", "--records", "--since", "1h")
+    assert "without --by" in run("usage", "--records", "--by", "model", status=2)
+    assert 2 == len(run("usage", "--records", "--all").splitlines())
+    assert "no project 'none'" in run("usage", "--records", "--project", "none", status=4)
+
+
 def test_prices(run: Shell):
     """Of models and instance types; a currency is known once there is one."""
     said = run("prices", "set", "Cupola-Pilot", "--input", "0.5", "--output", "1", status=2)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from cupola.metering.budget import TOKENS, Scope
 from cupola.metering.model import DAY, HOUR, UsageRecord
@@ -211,3 +212,43 @@ async def test_read_while_written(stores: Stores):
     await writing
 
     assert 100 == (await _sum(stores))[()].requests
+
+
+@pytest.mark.parametrize("where", [{}, {Dimension.PROJECT: frozenset({"a"})}], ids=["all", "some"])
+async def test_reports_by_hour_see_late_records(
+    stores: Stores, where: dict[Dimension, frozenset[str]]
+):
+    """However often it was asked for before, a report is of what the ledger has now."""
+    query = Query(_MIDNIGHT - 3 * DAY + HOUR, _MIDNIGHT + 2 * HOUR, (Dimension.HOUR,), where)
+    asked: list[UsageRecord] = []
+    generator = random.Random(5)
+    for _ in range(8):
+        more = [
+            record(
+                time=float(generator.randrange(query.start, query.end)),
+                project=generator.choice("ab"),
+            )
+            for _ in range(generator.randrange(4))
+        ]
+        await stores.records.write([*more, *asked[:1]])
+        asked += more
+        wanted = [each for each in asked if each.project in where.get(Dimension.PROJECT, "ab")]
+        expected = {(group.start,): sums for group, sums in _hours(wanted).items()}
+        for _ in range(2):
+            rows = merge(await stores.usage.sum(query, 1000))
+
+            assert expected == {row.group: row.sums for row in rows}
+
+
+def _hours(records: list[UsageRecord]) -> dict[Any, Sums]:
+    """By the hour alone."""
+    return roll_up([structs.replace(each, project="", currency="") for each in records], HOUR)
+
+
+@pytest.mark.parametrize("by", [Dimension.DAY, Dimension.HOUR])
+async def test_too_many_rows_show(stores: Stores, by: Dimension):
+    """Whoever asks for at most so many rows can tell that there are more."""
+    await stores.records.write([record(time=NOON - DAY * number) for number in range(19)])
+
+    assert len(await stores.usage.sum(Query(_START, _END, (by,)), 10)) >= 10
+    assert 19 == len(await stores.usage.sum(Query(_START, _END, (by,)), 20))

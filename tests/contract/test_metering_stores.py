@@ -9,7 +9,7 @@ from cupola.db.database import Database
 from cupola.db.tables import intervals
 from cupola.kit.errors import Conflict, Stale
 from cupola.metering.budget import TOKENS, Budget, Notice, Period, Scope
-from cupola.metering.memory import MemoryBudgets, MemoryIntervals, MemoryNotices, MemoryPrices
+from cupola.metering.memory import MemoryBudgets, MemoryIntervalSource, MemoryNotices, MemoryPrices
 from cupola.metering.model import Price, PriceKind
 from cupola.metering.ports import BudgetStore, IntervalSource, NoticeStore, PriceStore
 from cupola.metering.store import SqlBudgets, SqlIntervals, SqlNotices, SqlPrices
@@ -135,7 +135,7 @@ async def test_intervals_of_a_period(backing: Database | None):
         InstanceInterval("pilot", "blue", "default", "M", "small", 4, started, ended or seen)
         for started, seen, ended in known.values()
     ]
-    source: IntervalSource = MemoryIntervals(*rows)
+    source: IntervalSource = MemoryIntervalSource(*rows)
     if backing:
         source = SqlIntervals(backing)
         names = ("endpoint", "deployment", "project", "model", "instance_type", "cores")

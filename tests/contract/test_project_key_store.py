@@ -18,6 +18,7 @@ from cupola.kit.errors import Conflict
 from cupola.projects.model import Project
 from cupola.projects.store import SqlProjects
 
+ADA = UserId("usr_ada")
 ALPHA, BETA = ProjectName("alpha"), ProjectName("beta")
 KEY = ProjectKey(
     id="key_1",
@@ -25,7 +26,7 @@ KEY = ProjectKey(
     name="nightly",
     digest=b"\0\xff" * 16,
     endpoints=(EndpointName("one"), EndpointName("two")),
-    made_by=UserId("usr_ada"),
+    made_by=ADA,
     created=1000,
     expires=2000,
 )
@@ -36,7 +37,7 @@ async def store(backing: Database | None) -> ProjectKeyStore:
     if backing is None:
         return MemoryProjectKeys()
     async with backing.transaction() as connection:
-        row = write_row(User(KEY.made_by, "ada", Origin.LOCAL, created=0))
+        row = write_row(User(ADA, "ada", Origin.LOCAL, created=0))
         await connection.execute(insert(users).values(**row))
     for name in (ALPHA, BETA):
         await SqlProjects(backing).add(Project(name, created=0))
@@ -50,7 +51,7 @@ def _other(number: int, **changes: object) -> ProjectKey:
 
 async def test_added_is_found(store: ProjectKeyStore):
     """With every field as it was; in its project alone."""
-    everywhere = _other(2, endpoints=None, expires=None)
+    everywhere = _other(2, endpoints=None, expires=None, made_by=None)
     await store.add(KEY)
     await store.add(everywhere)
 

@@ -189,6 +189,7 @@ async def _serve(
                 services.projects,
                 services.audit,
                 services.clock,
+                belongings=services.belongings,
                 core_quota=16,
                 on_change=fleet.wake,
             ),

@@ -12,12 +12,32 @@ from cupola.kit.errors import Conflict
 
 NAMES = st.sampled_from(["aaa", "bbb", "ccc"])
 COUNTS = st.integers(1, 3)
+AMOUNTS = st.sampled_from(["1", "1.00", 2.5, 3])
 TEXTS = st.sampled_from(["", "x", "y"])
 LIMITS = st.fixed_dictionaries(
     {},
     optional={
         "tokens_per_minute": st.none() | COUNTS,
         "requests_per_minute": st.none() | COUNTS,
+        "concurrent_requests": st.none() | COUNTS,
+        "money_per_month": st.none() | AMOUNTS,
+    },
+)
+BUDGETS = st.fixed_dictionaries(
+    {"tokens": COUNTS}, optional={"refuse": st.booleans(), "period": st.just("day")}
+) | st.fixed_dictionaries(
+    {"amount": AMOUNTS, "currency": st.just("EUR"), "scope": st.just("endpoint"), "subject": NAMES},
+    optional={"warn": st.just([50])},
+)
+MODEL_PRICES = st.fixed_dictionaries(
+    {"currency": st.sampled_from(["EUR", "USD"]), "input": AMOUNTS, "output": AMOUNTS}
+)
+INSTANCE_PRICES = st.fixed_dictionaries({"currency": st.just("EUR"), "hour": AMOUNTS})
+PRICES = st.fixed_dictionaries(
+    {},
+    optional={
+        "models": st.none() | st.dictionaries(NAMES, MODEL_PRICES, max_size=2),
+        "instance_types": st.dictionaries(NAMES, INSTANCE_PRICES, max_size=2),
     },
 )
 SERVERLESS = st.fixed_dictionaries(
@@ -30,6 +50,7 @@ ABOUT = {
     "description": TEXTS,
     "tags": st.dictionaries(NAMES, TEXTS, max_size=2),
     "limits": st.none() | LIMITS,
+    "key_limits": st.none() | st.dictionaries(st.sampled_from(["primary", "secondary"]), LIMITS),
     "content_safety": st.booleans(),
     "traffic": st.none() | st.dictionaries(NAMES, st.integers(0, 100), max_size=2),
 }
@@ -45,6 +66,8 @@ PROJECTS = st.fixed_dictionaries(
     optional={
         "display_name": TEXTS,
         "core_quota": st.none() | COUNTS,
+        "limits": st.none() | LIMITS,
+        "budgets": st.none() | st.dictionaries(NAMES, BUDGETS, max_size=2),
         "members": st.none() | st.dictionaries(NAMES, st.sampled_from(["reader", "owner"])),
         "subscriptions": st.none() | st.lists(NAMES, unique=True),
         "endpoints": st.none() | st.dictionaries(NAMES, ENDPOINTS, max_size=2),
@@ -58,6 +81,7 @@ PLATFORMS = st.fixed_dictionaries(
             st.fixed_dictionaries({"cores": COUNTS, "memory": st.sampled_from([2**20, 2**30])}),
             max_size=2,
         ),
+        "prices": st.none() | PRICES,
         "users": st.dictionaries(
             NAMES, st.fixed_dictionaries({}, optional={"administrator": st.booleans()})
         ),
@@ -85,13 +109,17 @@ def enact(current: Platform, plan: Plan) -> Platform:
 def build(entries: Any) -> Platform:
     """A whole platform, with every section, of entries."""
     tree: dict[str, Any] = {"version": 1, "instance_types": {}, "users": {}, "projects": {}}
+    tree["prices"] = {"models": {}, "instance_types": {}}
     for (kind, name), each in sorted(entries.items(), key=lambda item: KINDS.index(item[0][0])):
         project, _, own = name.partition("/")
         if kind in ("instance_type", "user"):
             tree[f"{kind}s"][name] = each
             continue
+        if kind == "price":
+            tree["prices"][project][own] = each
+            continue
         place = tree["projects"].setdefault(
-            project, {"members": {}, "subscriptions": [], "endpoints": {}}
+            project, {"members": {}, "subscriptions": [], "endpoints": {}, "budgets": {}}
         )
         match kind:
             case "project":
@@ -102,6 +130,8 @@ def build(entries: Any) -> Platform:
                 place["subscriptions"].append(own)
             case "endpoint":
                 place["endpoints"][own] = each
+            case "budget":
+                place["budgets"][own] = each
     return Platform.model_validate(tree)
 
 
@@ -169,6 +199,38 @@ def test_revoked_keys_do_not_come_back():
 
     assert [Action.UNCHANGED, Action.UNCHANGED] == [change.action for change in plan.changes]
     assert "They stay as they are" in plan.notes[0]
+
+
+def test_what_rests_on_a_project_key_waits_for_it():
+    """A key cannot be made from a document: it is told of with what it would have, and once it is
+    there again the same document gives it that."""
+    keys = {"ci": {"limits": {"tokens_per_day": 5}}}
+    budgets = {"ci-tokens": {"scope": "key", "subject": "ci", "tokens": 9}}
+    wanted = read(projects={"aaa": {"keys": keys, "budgets": budgets}})
+    plan = find_drift(read(projects={"aaa": {}}), wanted)
+    assert ["project"] == [change.kind for change in plan.changes]
+    told, waiting = plan.notes
+    assert "The project key aaa/ci cannot be made again" in told
+    assert "The budget aaa/ci-tokens is of the project key aaa/ci" in waiting
+    plan = find_drift(read(projects={"aaa": {"keys": {"ci": {}}}}), wanted)
+
+    assert [("update", "project_key"), ("create", "budget")] == [
+        (change.action, change.kind) for change in plan.changes[1:]
+    ]
+    assert () == plan.notes
+
+
+def test_a_price_is_set_anew_and_never_taken_away():
+    """Also with `prune`; amounts that are written in another way are the same."""
+    euro = {"currency": "EUR", "input": "1.50", "output": "2"}
+    now = read(prices={"models": {"one": euro, "two": euro}})
+    said = {"one": {**euro, "input": 1.5, "output": "2.00"}}
+    assert [Action.UNCHANGED] == [
+        each.action for each in find_drift(now, read(prices={"models": said}), prune=True).changes
+    ]
+    [change] = find_drift(now, read(prices={"models": {"two": {**euro, "input": "2"}}})).changes
+
+    assert [(("input",), "1.50", "2.00")] == [(d.path, d.before, d.after) for d in change.diff]
 
 
 def test_pruned_in_reverse():

@@ -14,11 +14,12 @@ import pytest
 from cupola.control.period import Period
 from cupola.control.usage import export_records
 from cupola.db.database import Database
+from cupola.deployments.model import EndpointKind
 from cupola.metering.export import Format
 from cupola.metering.ports import RecordStore
 from cupola.metering.usage import InstanceInterval
 from cupola.metering.watch import BudgetWatch
-from cupola.quotas.model import Limits, Scope
+from cupola.quotas.model import Bound, Limits, Scope
 from tests.control.world import MODEL, ROOT, World, fill, make_world
 from tests.metering.ledgers import ledger
 from tests.metering.samples import record
@@ -123,6 +124,20 @@ async def test_usage_by_time_and_filters(metered: Metered):
     assert [] == nothing["items"]
 
 
+async def test_usage_by_kind(metered: Metered):
+    """Core hours are of managed deployments, which alone have instances; tokens of whatever kind
+    the endpoint was that was called."""
+    await _use(metered)
+    await metered.records.write([_used(kind=EndpointKind.MANAGED.value, endpoint="ours-two")])
+    found = await metered.show("reader", f"{P}/usage?by=kind")
+
+    assert [("managed", 1, 7200), ("serverless", 3, 0)] == [
+        (each["group"]["kind"], each["requests"], each["core_seconds"]) for each in found["items"]
+    ]
+    shared = await metered.show("reader", f"{P}/usage?by=kind&kind=serverless")
+    assert [0] == [each["core_seconds"] for each in shared["items"]]
+
+
 async def test_the_platform_sees_all_projects(metered: Metered):
     """Administrators, with a filter by project."""
     await _use(metered)
@@ -172,6 +187,18 @@ async def test_records_are_the_projects_own(metered: Metered):
     short = await metered.ask("reader", "GET", f"{P}/records?since=3h&model={MODEL}")
     assert 2 == len(short.text.splitlines())
     assert "ours-records.jsonl" in reply.headers["content-disposition"]
+
+
+async def test_records_of_all_projects_are_for_administrators(metered: Metered):
+    """The same lines, whosever they are; or those of the projects that are named."""
+    await _use(metered)
+    everybodys = await metered.ask("admin", "GET", "/records?since=2d")
+    projects = [json.loads(line)["project"] for line in everybodys.text.splitlines()]
+    one = await metered.ask("admin", "GET", "/records?since=2d&project=ours")
+
+    assert {"ours", "theirs"} == {*projects}
+    assert projects.count("ours") == len(one.text.splitlines())
+    assert 403 == (await metered.ask("reader", "GET", "/records")).status_code
 
 
 @pytest.mark.parametrize(
@@ -278,6 +305,65 @@ async def test_limits_of_an_endpoint(metered: Metered):
     assert await metered.world.services.limits.find(scope) is None
 
 
+async def test_limits_of_an_endpoints_own_key(metered: Metered):
+    """By the names of the two; they count as the gateway has them, and go with the endpoint."""
+    path = f"{E}/keys/primary/limits"
+    made = await metered.ask("owner", "PUT", path, {"tokens_per_day": 9})
+    assert (200, "key", "ours-one/primary") == (
+        made.status_code,
+        made.json()["scope"],
+        made.json()["subject"],
+    )
+    scope = Scope("key", "ours-one/primary")
+    assert Limits(tokens_per_day=9) == await metered.world.services.limits.find(scope)
+    other = await metered.show("reader", f"{E}/keys/secondary/limits")
+    assert other["tokens_per_day"] is None
+    assert 403 == (await metered.ask("developer", "PUT", path, {})).status_code
+    assert 404 == (await metered.ask("stranger", "GET", path)).status_code
+    assert 422 == (await metered.ask("owner", "PUT", f"{E}/keys/third/limits", {})).status_code
+    assert 204 == (await metered.ask("owner", "DELETE", path)).status_code
+    assert 404 == (await metered.ask("owner", "DELETE", path)).status_code
+    await metered.ask("owner", "PUT", path, {"tokens_per_day": 9})
+    await metered.ask("developer", "DELETE", E)
+    assert await metered.world.services.limits.find(scope) is None
+
+
+async def test_what_an_expired_endpoint_had_goes_with_it(metered: Metered):
+    """Limits of it and its keys, and its budgets; those of others stay. An endpoint of its name
+    that is gone already takes nothing."""
+    world = metered.world
+    for place in ("", "/keys/secondary"):
+        await metered.ask("owner", "PUT", f"{E}{place}/limits", {"concurrent_requests": 1})
+    await metered.ask("owner", "PUT", f"{P}/limits", {"concurrent_requests": 2})
+    for budget in ({"scope": "endpoint", "subject": "ours-one"}, {"scope": "project"}):
+        await metered.ask("owner", "POST", f"{P}/budgets", {**budget, "tokens": 5})
+    endpoint = await world.services.endpoints.get_endpoint("ours-one")
+    assert await world.services.endpoints.expire(endpoint)
+
+    assert [Scope("project", "ours")] == [each.scope for each in await world.services.limits.list()]
+    left = (await metered.show("reader", f"{P}/budgets"))["items"]
+    assert ["project"] == [each["scope"] for each in left]
+    await world.services.limits.put(Bound(Scope("endpoint", "ours-one"), Limits(5)))
+    assert not await world.services.endpoints.expire(endpoint)
+    assert await world.services.limits.find(Scope("endpoint", "ours-one"))
+
+
+async def test_what_a_projects_keys_had_goes_with_the_project(metered: Metered):
+    """Nothing is left in limits or budgets when a project is gone."""
+    made = await metered.ask("stranger", "POST", "/projects/theirs/keys", {"name": "batch"})
+    key = made.json()["id"]
+    for place in ("", f"/keys/{key}"):
+        path = f"/projects/theirs{place}/limits"
+        await metered.ask("stranger", "PUT", path, {"concurrent_requests": 1})
+    budget = {"scope": "key", "subject": key, "tokens": 5}
+    await metered.ask("stranger", "POST", "/projects/theirs/budgets", budget)
+    await metered.ask("stranger", "DELETE", "/projects/theirs/endpoints/theirs-one")
+    assert 204 == (await metered.ask("stranger", "DELETE", "/projects/theirs")).status_code
+
+    assert [] == [*await metered.world.services.limits.list()]
+    assert [] == [*await metered.world.services.belongings.budgets.list()]
+
+
 async def test_limits_of_a_key(metered: Metered):
     """Of a key that there is; it takes them along."""
     made = await metered.ask("owner", "POST", f"{P}/keys", {"name": "batch"})
@@ -289,6 +375,17 @@ async def test_limits_of_a_key(metered: Metered):
     await metered.ask("owner", "DELETE", path.removesuffix("/limits"))
     scope = Scope("key", made.json()["id"])
     assert await metered.world.services.limits.find(scope) is None
+
+
+async def test_a_keys_budgets_go_with_it(metered: Metered):
+    """And those of the project stay."""
+    made = await metered.ask("owner", "POST", f"{P}/keys", {"name": "batch"})
+    for subject in ({"scope": "key", "subject": made.json()["id"]}, {}):
+        await metered.ask("owner", "POST", f"{P}/budgets", {**subject, "tokens": 5})
+    await metered.ask("owner", "DELETE", f"{P}/keys/{made.json()['id']}")
+
+    left = (await metered.show("reader", f"{P}/budgets"))["items"]
+    assert ["project"] == [each["scope"] for each in left]
 
 
 @pytest.mark.parametrize(

@@ -37,9 +37,11 @@ from cupola.control.store import SqlReplies
 from cupola.db.database import Database
 from cupola.db.rows import write_row
 from cupola.db.tables import users
+from cupola.deployments.belongings import Belongings
+from cupola.deployments.instance_types import InstanceTypes
 from cupola.deployments.memory import MemoryEndpoints, MemoryInstanceTypes, ToldFleet
 from cupola.deployments.model import InstanceType, Scale, Spec
-from cupola.deployments.service import Endpoints, InstanceTypes
+from cupola.deployments.service import Endpoints
 from cupola.deployments.store import SqlEndpoints, SqlInstanceTypes
 from cupola.identity.model import Origin, Principal, User
 from cupola.ids import UserId
@@ -49,7 +51,7 @@ from cupola.keys.store import SqlProjectKeys
 from cupola.kit.clock import FakeClock
 from cupola.metering.memory import (
     MemoryBudgets,
-    MemoryIntervals,
+    MemoryIntervalSource,
     MemoryNotices,
     MemoryPrices,
     MemoryRecords,
@@ -158,6 +160,8 @@ def make_world(
     notices = SqlNotices(database) if database else MemoryNotices()
     records = usage or MemoryRecords()
     accepted = SqlSubscriptions(database) if database else MemorySubscriptions()
+    limits = SqlLimits(database) if database else MemoryLimits()
+    belongings = Belongings(limits, budgets)
     services = Services(
         authenticator=people,
         users=people,
@@ -165,15 +169,23 @@ def make_world(
         projects=projects,
         subscriptions=Subscriptions(accepted, audit, clock),
         endpoints=Endpoints(
-            stored, types, projects, audit, clock, core_quota=10, on_change=fleet.wake
+            stored,
+            types,
+            projects,
+            audit,
+            clock,
+            belongings=belongings,
+            core_quota=10,
+            on_change=fleet.wake,
         ),
+        belongings=belongings,
         instance_types=InstanceTypes(types, stored, audit),
         keyring=keyring,
         project_keys=ProjectKeys(keys, keyring, audit, clock),
-        usage=Usage(records, MemoryIntervals(*intervals), prices.book),
+        usage=Usage(records, MemoryIntervalSource(*intervals), prices.book),
         prices=prices,
         budgets=Budgets(budgets, notices, records, clock),
-        limits=SqlLimits(database) if database else MemoryLimits(),
+        limits=limits,
         audit=audit,
         work=work,
         replies=SqlReplies(database) if database else MemoryReplies(),

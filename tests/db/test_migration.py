@@ -9,16 +9,23 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import MetaData, create_engine
+from sqlalchemy import MetaData, create_engine, inspect
 
 from cupola.db import migration
 from cupola.db.database import Database
 from cupola.db.engine import open_engine
-from cupola.db.migration import HEAD, SchemaTooNew, ensure_ledger, ensure_schema, find_revision
+from cupola.db.migration import (
+    HEAD,
+    Part,
+    SchemaTooNew,
+    ensure_ledger,
+    ensure_schema,
+    find_revision,
+)
 from cupola.db.tables import ledger, metadata
+from cupola.deployments.changes import make_endpoint
 from cupola.deployments.model import EndpointKind
 from cupola.deployments.schemas import get_keys
-from cupola.deployments.service import make_endpoint
 from cupola.deployments.store import SqlEndpoints
 from cupola.ids import EndpointName, ModelName
 from cupola.keys.memory import MemorySecret
@@ -41,9 +48,42 @@ def test_head_is_the_newest_revision():
     assert HEAD == ScriptDirectory(folder).get_current_head()
 
 
+@pytest.mark.parametrize("part", [Part.MAIN, Part.LEDGER])
+def test_a_new_database_is_as_a_migrated_one(tmp_path: Path, part: Part):
+    """Whether its tables were made at once or revision by revision: to the letter, rows too."""
+    made, migrated = tmp_path / "made.db", tmp_path / "migrated.db"
+    migration.create(made, part)
+    migration.upgrade(migrated, "head", part)
+
+    assert _describe(migrated) == _describe(made)
+    migration.create(made, part)  # as of a server that came second: nothing is made twice
+    assert HEAD == find_revision(made)
+
+
+def _describe(file: Path) -> tuple[object, ...]:
+    """Columns, indexes and foreign keys of each table, and how many rows there are."""
+    engine = create_engine(f"sqlite:///{file}")
+    found = []
+    with engine.connect() as connection:
+        seen = inspect(connection)
+        for name in sorted(seen.get_table_names()):
+            columns = [(c["name"], str(c["type"]), c["nullable"]) for c in seen.get_columns(name)]
+            unique = sorted(str(each) for each in seen.get_unique_constraints(name))
+            indexes = sorted(str(each) for each in seen.get_indexes(name))
+            foreign = sorted(str(each) for each in seen.get_foreign_keys(name))
+            [rows] = connection.exec_driver_sql(f"SELECT COUNT(*) FROM {name}").one()
+            primary = seen.get_pk_constraint(name)["constrained_columns"]
+            found.append((name, columns, primary, unique, indexes, foreign, rows))
+        options = connection.exec_driver_sql(
+            "SELECT name FROM sqlite_master WHERE sql LIKE '%WITHOUT ROWID%' ORDER BY name"
+        ).all()
+    engine.dispose()
+    return (*found, options)
+
+
 def test_migrations_make_the_tables_of_the_code(tmp_path: Path):
     """`tables` and the revisions describe the same schema."""
-    ensure_schema(tmp_path / "cupola.db")
+    migration.upgrade(tmp_path / "cupola.db", "head")
     engine = create_engine(f"sqlite:///{tmp_path / 'cupola.db'}")
     with engine.connect() as connection:
         differences = compare_metadata(MigrationContext.configure(connection), metadata)
@@ -55,7 +95,7 @@ def test_migrations_make_the_tables_of_the_code(tmp_path: Path):
 def test_ledger_has_its_part_of_the_schema(tmp_path: Path):
     """A ledger's own file has the ledger's tables, of the same revision, and no others."""
     file = tmp_path / "ledger.db"
-    ensure_ledger(file)
+    migration.upgrade(file, "head", Part.LEDGER)
     engine = create_engine(f"sqlite:///{file}")
     with engine.connect() as connection:
         differences = compare_metadata(MigrationContext.configure(connection), ledger)
@@ -101,6 +141,22 @@ async def test_endpoints_of_the_first_schema_live_on(tmp_path: Path):
     assert "JDJxbqo8QxTR3jUnuNs9jMs0quxV11Qj" == get_keys(endpoint, keyring).primary
 
 
+def test_project_keys_of_the_fourth_schema_live_on(tmp_path: Path):
+    """Their table is made anew, and nothing in it is lost."""
+    file = tmp_path / "cupola.db"
+    migration.upgrade(file, "0004")
+    user = "INSERT INTO users VALUES ('usr_a', 'ada', 'local', 0, 0, 0, NULL, NULL, NULL, 1)"
+    key = ("key_1", "default", "ci", b"\0\xff", '["pilot"]', "usr_a", 5, None)
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute(user)
+        connection.execute(f"INSERT INTO project_keys VALUES ({','.join('?' * 8)})", key)
+        connection.commit()
+    ensure_schema(file)
+
+    with closing(sqlite3.connect(file)) as connection:
+        assert [key] == connection.execute("SELECT * FROM project_keys").fetchall()
+
+
 def test_later_schema_is_refused(tmp_path: Path):
     """A home that a later version wrote is left alone, with a message that says so."""
     file = tmp_path / "cupola.db"
@@ -113,10 +169,12 @@ def test_later_schema_is_refused(tmp_path: Path):
         ensure_schema(file)
 
 
-def test_current_schema_needs_no_alembic(tmp_path: Path):
-    """An ordinary start does not pay for importing the migration tool."""
+@pytest.mark.parametrize("current", [True, False])
+def test_only_an_old_schema_needs_alembic(tmp_path: Path, current: bool):
+    """Neither an ordinary start nor the first pays for importing the migration tool."""
     file = tmp_path / "cupola.db"
-    ensure_schema(file)
+    if current:
+        ensure_schema(file)
     script = (
         "import sys; from pathlib import Path; from cupola.db.migration import ensure_schema;"
         "ensure_schema(Path(sys.argv[1])); print('alembic' in sys.modules)"

@@ -10,9 +10,9 @@ import pytest
 from cupola.db.database import Database
 from cupola.db.migration import ensure_schema
 from cupola.db.watch import PERIOD, Watch
+from cupola.deployments.changes import make_endpoint
 from cupola.deployments.model import EndpointKind
 from cupola.deployments.schemas import get_keys
-from cupola.deployments.service import make_endpoint
 from cupola.deployments.store import SqlEndpoints
 from cupola.gateway.app import Gateway
 from cupola.gateway.directory import Directory

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from cupola.deployments.changes import make_endpoint
 from cupola.deployments.model import (
     DeploymentState,
     InstanceType,
@@ -12,7 +13,6 @@ from cupola.deployments.model import (
     WeightsAbsent,
     WeightsDownloading,
 )
-from cupola.deployments.service import make_endpoint
 from cupola.ids import EndpointName
 from cupola.kit.clock import FakeClock
 from tests.deployments.worlds import (

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from cupola.catalog.service import Catalog
 from cupola.catalog.store import EntryFiles, WeightFolders
 from cupola.deployments import rules
+from cupola.deployments.changes import make_endpoint
 from cupola.deployments.model import (
     Deployment,
     EndpointKind,
@@ -17,7 +18,6 @@ from cupola.deployments.model import (
     Scale,
     Spec,
 )
-from cupola.deployments.service import make_endpoint
 from cupola.ids import DeploymentName, EndpointName, ModelName
 from cupola.kit.errors import Conflict, Malformed, Several
 

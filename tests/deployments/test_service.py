@@ -2,14 +2,18 @@ import pytest
 
 from cupola.audit.memory import MemoryAudit, MemoryWork
 from cupola.audit.service import Audit
+from cupola.deployments.belongings import Belongings
+from cupola.deployments.changes import make_endpoint
 from cupola.deployments.memory import MemoryEndpoints, MemoryInstanceTypes
 from cupola.deployments.model import Endpoint, EndpointKind
-from cupola.deployments.service import Endpoints, make_endpoint
+from cupola.deployments.service import Endpoints
 from cupola.ids import EndpointName, ModelName
 from cupola.kit.clock import FakeClock
 from cupola.kit.errors import Conflict, NotFound
+from cupola.metering.memory import MemoryBudgets
 from cupola.projects.memory import MemoryProjects
 from cupola.projects.service import Projects
+from cupola.quotas.memory import MemoryLimits
 
 PILOT = EndpointName("pilot")
 MODEL = ModelName("Cupola-Pilot")
@@ -20,7 +24,16 @@ def over(store: MemoryEndpoints, *written: Endpoint) -> Endpoints:
     clock = FakeClock(1000.5)
     audit = Audit(MemoryAudit(), MemoryWork(), clock)
     projects = Projects(MemoryProjects(), audit, clock)
-    return Endpoints(store, MemoryInstanceTypes(), projects, audit, clock, written=written)
+    belongings = Belongings(MemoryLimits(), MemoryBudgets())
+    return Endpoints(
+        store,
+        MemoryInstanceTypes(),
+        projects,
+        audit,
+        clock,
+        belongings=belongings,
+        written=written,
+    )
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from cupola.deployments.changes import make_endpoint
 from cupola.deployments.fit import Machine
 from cupola.deployments.fleet import Fleet, FleetPorts
 from cupola.deployments.memory import (
@@ -28,7 +29,6 @@ from cupola.deployments.model import (
 )
 from cupola.deployments.pool import DeploymentPool
 from cupola.deployments.ports import Order, Survey
-from cupola.deployments.service import make_endpoint
 from cupola.deployments.situation import Cohort, Pace
 from cupola.engines.echo import EchoReplica
 from cupola.engines.port import Replica

@@ -11,6 +11,7 @@ import msgspec
 
 from cupola.engines.port import CAPABILITIES, Generation, Profile, Replica, ReplicaState
 from cupola.gateway.app import Gateway
+from cupola.gateway.chat import Tracing
 from cupola.gateway.compatibility import SERVICE, Compatibility
 from cupola.gateway.directory import Caller as Grant
 from cupola.gateway.directory import Directory, Served, Snapshot, serve_alone
@@ -221,6 +222,7 @@ def gateway_of(
     compatibility: Compatibility = SERVICE,
     clock: Clock | None = None,
     observers: Sequence[Observer] = (),
+    trace: Tracing | None = None,
 ) -> Gateway:
     """A gateway whose one key may call all `endpoints`; another key calls one of its own."""
     foreign = served(FixedPool([]), "foreign", "Other")
@@ -235,6 +237,7 @@ def gateway_of(
         limits or Limits(),
         compatibility,
         observers=observers,
+        trace=trace,
     )
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from cupola.gateway.compatibility import Compatibility
-from cupola.kit.errors import EngineFailed
-from cupola.settings import Settings, load_settings
+from cupola.kit.errors import EngineFailed, Invalid
+from cupola.settings import load_settings
 from cupola.wire.canonical import Failed
 from tests.gateway.fakes import HELLO, OTHER_KEY, Caller, caller_of, saying
 
@@ -182,5 +182,5 @@ def test_settings_are_checked_at_the_start(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize("domain", ["http://example.test", "example.test:80", "a b", "*.test"])
 def test_a_domain_has_no_scheme_and_no_port(domain: str):
     """It would never be found in a host."""
-    with pytest.raises(ValueError, match="domain name without scheme"):
-        Settings(endpoint_domain=domain)
+    with pytest.raises(Invalid, match="domain name without scheme"):
+        load_settings(endpoint_domain=domain)

@@ -53,6 +53,6 @@ async def count_calls(stream: bool) -> int:
     return counted
 
 
-@pytest.mark.parametrize(("stream", "limit"), [(False, 420), (True, 420)])
+@pytest.mark.parametrize(("stream", "limit"), [(False, 440), (True, 440)])
 async def test_a_reply_takes_no_more_calls_than_it_did(stream: bool, limit: int):
     assert await count_calls(stream) < limit

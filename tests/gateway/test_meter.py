@@ -12,13 +12,13 @@ import pytest
 from cupola.engines.port import Generation
 from cupola.gateway.app import Gateway
 from cupola.gateway.directory import Caller as Grant
-from cupola.gateway.directory import Directory, Snapshot, Terms, serve_alone
-from cupola.gateway.meter import Metered
+from cupola.gateway.directory import Directory, ServedEndpoint, Snapshot, Terms, serve_alone
+from cupola.gateway.meter import Metered, Order
 from cupola.kit.errors import EngineFailed, TooLong
 from cupola.kit.tasks import cancel, supervise
 from cupola.metering.budget import Budget, Period, Scope
 from cupola.metering.memory import MemoryBudgets, MemoryNotices, MemoryPrices, MemoryRecords
-from cupola.metering.model import Price, PriceKind, UsageRecord
+from cupola.metering.model import Ended, Price, PriceKind, UsageRecord
 from cupola.metering.service import Prices
 from cupola.metering.watch import BudgetWatch
 from cupola.metering.writer import Ledger
@@ -59,6 +59,8 @@ class Installation:
     limiter: Limiter
     watch: BudgetWatch
     budgets: MemoryBudgets
+    meter: Metered
+    pilot: ServedEndpoint
 
     async def read(self) -> list[UsageRecord]:
         page = await self.records.page((0.0, 0), 1e12, {}, 1000)
@@ -92,7 +94,7 @@ async def installed(
     meter = Metered(ledger, limiter, watch, book, clock)
     gateway = Gateway(Directory(snapshot), digest, clock, meter=meter)
     try:
-        yield Installation(Caller(gateway), records, ledger, limiter, watch, budgets)
+        yield Installation(Caller(gateway), records, ledger, limiter, watch, budgets, meter, pilot)
     finally:
         await ledger.close()
 
@@ -318,6 +320,24 @@ async def test_what_was_reserved_is_given_back(tmp_path: Path):
 
     assert statuses == [200] * 10
     assert 250 < int(left) <= 400 - 10 * 9
+
+
+async def test_there_is_room_for_the_next_before_a_reply_ends(tmp_path: Path):
+    """Whoever has read the last byte, and asks again at once, perhaps elsewhere, is not refused:
+    what was reserved is given back by `settle`, which is before that byte, and only once."""
+    limits = Limits(concurrent_requests=1)
+    async with installed(saying(*HELLO), tmp_path, limits) as here:
+        grant = Grant((frozenset({here.pilot.name}),), key="primary")
+        [deployed] = here.pilot.deployments.values()
+        orders = [Order(f"r{i}", "azure", grant, here.pilot, deployed, 5, 5) for i in (1, 2)]
+        first = await here.meter.admit(orders[0])
+        await first.settle(Ended(5, 2, "stop", 200))
+        second = await here.meter.admit(orders[1])
+        await first.release(Ended(5, 2, "stop", 200))
+        refused = await here.caller.call(PATH, CHAT)
+        await second.release(Ended(5, 2, "stop", 200))
+
+    assert 429 == refused.status
 
 
 async def test_a_prompt_larger_than_a_limit_is_told_no_time(tmp_path: Path):

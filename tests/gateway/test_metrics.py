@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -90,17 +91,16 @@ async def test_whole_reply_is_counted():
     stand = Stand(saying(*HELLO))
     assert 200 == (await stand.call(CHAT, ASKED)).status
 
-    place = {
-        "gen_ai_operation_name": "chat",
-        "gen_ai_request_model": "Cupola-Pilot",
-        "cupola_endpoint": "pilot",
-        "cupola_deployment": "pilot",
-    }
-    assert 1 == stand.read(REQUESTS, status="200", error_type="", dialect="azure", **place)
-    assert 1 == stand.read(DURATION, error_type="", **place)
-    assert 7 == stand.read("gen_ai_client_token_usage_sum", gen_ai_token_type="input", **place)
-    assert 2 == stand.read("gen_ai_client_token_usage_sum", gen_ai_token_type="output", **place)
+    what = {"gen_ai_operation_name": "chat", "gen_ai_request_model": "Cupola-Pilot"}
+    place = {"cupola_endpoint": "pilot", "cupola_deployment": "pilot"}
+    assert 1 == stand.read(REQUESTS, status="200", error_type="", dialect="azure", **what, **place)
+    assert 1 == stand.read(DURATION, error_type="", **what)
+    assert 7 == stand.read("gen_ai_client_token_usage_sum", gen_ai_token_type="input", **what)
+    assert 2 == stand.read("gen_ai_client_token_usage_sum", gen_ai_token_type="output", **what)
+    assert 7 == stand.read("cupola_endpoint_tokens_total", gen_ai_token_type="input", **place)
+    assert 2 == stand.read("cupola_endpoint_tokens_total", gen_ai_token_type="output", **place)
     assert 0 == stand.read("gen_ai_server_time_to_first_token_seconds_count")
+    assert 0 == stand.read("cupola_endpoint_streams_total")
 
 
 async def test_streamed_reply_has_its_times():
@@ -115,6 +115,11 @@ async def test_streamed_reply_has_its_times():
     assert 4.0 == stand.read("gen_ai_server_request_duration_seconds_sum")
     assert 4.0 == stand.read("cupola_request_engine_seconds_sum")
     assert 0.0 == stand.read("cupola_request_gateway_seconds_sum")
+    assert 4.0 == stand.read(
+        "cupola_endpoint_seconds_total", part="engine", cupola_endpoint="pilot"
+    )
+    assert 1 == stand.read("cupola_endpoint_streams_total", cupola_endpoint="pilot")
+    assert 2.0 == stand.read("cupola_endpoint_first_token_seconds_total", cupola_endpoint="pilot")
     assert ("length",) == stand.observer.journeys[0].reasons
 
 
@@ -204,13 +209,32 @@ async def test_endpoints_that_are_gone_are_forgotten():
     await stand.call(CHAT, ASKED)
     stand.there.clear()
 
-    assert 0 == stand.read(REQUESTS)
+    assert [] == stand.samples()
     metrics = RequestMetrics(lambda: ())
+    journey = stand.observer.journeys[0]
     for i in range(3000):
-        journey = Journey("x", None, {})
-        journey.served = served(FixedPool([]), f"e{i}")
+        journey.served = served(FixedPool([]), f"e{i}", model=f"m{i}")
         metrics.observe(journey)
-    assert len(metrics._series) <= 256
+    for kept in (metrics._series, metrics._endpoints, metrics._answers):
+        assert len(kept) <= 257
+
+
+async def test_many_endpoints_of_a_model_share_its_histograms():
+    """What an endpoint adds to the page is a few lines, however much it was asked."""
+    names = [EndpointName(f"e{i}") for i in range(50)]
+    metrics = RequestMetrics(lambda: names)
+    stand = Stand(saying(*HELLO))
+    await stand.call(CHAT, STREAMED)
+    journey = stand.observer.journeys[0]
+    sizes = []
+    for name in names:
+        journey.served = served(FixedPool([]), name)
+        metrics.observe(journey)
+        sizes.append("".join(render([metrics])).count("\n"))
+
+    assert {8} == {after - before for before, after in pairwise(sizes)}
+    stand.metrics = metrics
+    assert 50 == stand.read(DURATION)
 
 
 async def test_observer_that_fails_harms_nobody(caplog: pytest.LogCaptureFixture):
@@ -271,7 +295,7 @@ async def test_page_is_what_prometheus_asks_for():
 
 async def test_page_lets_requests_go_on():
     """While the page of many endpoints is written, the loop is never held up for long."""
-    names = [EndpointName(f"e{i}") for i in range(300)]
+    names = [EndpointName(f"e{i}") for i in range(2000)]
     metrics = RequestMetrics(lambda: names)
     stand = Stand(saying(*HELLO))
     await stand.call(CHAT, ASKED)
@@ -292,7 +316,7 @@ async def test_page_lets_requests_go_on():
     counting.cancel()
 
     families = [*text_string_to_metric_families(response.body.decode())]
-    assert 300 == len(next(each for each in families if each.name == "cupola_requests").samples)
+    assert 2000 == len(next(each for each in families if each.name == "cupola_requests").samples)
     assert turns > 5
     assert len(response.pieces) > 5
 

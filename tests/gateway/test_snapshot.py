@@ -1,5 +1,6 @@
 """From what is wanted to what the hot path knows."""
 
+import random
 from dataclasses import replace
 from typing import Any
 
@@ -164,6 +165,14 @@ def test_a_projects_key_can_do_what_its_maker_may():
         assert b"k-" + name.encode() not in snapshot.keys
 
 
+def test_the_consoles_key_needs_no_user():
+    """It reaches its project, and no other."""
+    grant = KeyGrant(b"k-console", ProjectName("alpha"), made_by=None)
+    snapshot = builder().build(Known([endpoint("one"), endpoint("three", "beta")], keys=[grant]))
+
+    assert {"one"} == callable_by(snapshot, grant.digest)
+
+
 def test_a_key_for_some_endpoints_reaches_those_of_its_project():
     """Also if one of that name is another project's by now."""
     some = frozenset(map(EndpointName, ("one", "three", "gone")))
@@ -282,3 +291,46 @@ def test_a_changed_limit_leaves_the_endpoint_in_its_deck():
 
     assert before is after
     assert 1 == after.terms.bounds[0].limits.requests_per_minute
+
+
+def test_a_builder_with_a_past_builds_what_a_new_one_would():
+    """Whatever changed meanwhile: endpoints, what serves them, limits, people, keys."""
+    chance = random.Random(7)
+    fleet = Fleet()
+    old = SnapshotBuilder(KEYRING, fleet.describe)
+    endpoints = {f"e{i}": endpoint(f"e{i}", chance.choice(("alpha", "beta"))) for i in range(12)}
+    scopes = [Scope("key", f"{name}/primary") for name in endpoints]
+    scopes += [Scope("endpoint", name) for name in endpoints] + [Scope("project", "alpha")]
+    limits: dict[Scope, Limits] = {}
+    for _ in range(200):
+        name = chance.choice([*endpoints])
+        changed = endpoints[name]
+        match chance.randrange(6):
+            case 0:
+                changed = replace(changed, primary_generation=changed.primary_generation + 1)
+            case 1:
+                changed = replace(
+                    changed, traffic={} if changed.traffic else {DeploymentName(name): 100}
+                )
+            case 2:
+                changed = replace(changed, auth_mode=chance.choice([*AuthMode]))
+            case 3:
+                changed = endpoint(name, chance.choice(("alpha", "beta")))
+            case 4:
+                limits = {**limits, chance.choice(scopes): Limits(chance.randrange(1, 9))}
+            case 5:
+                limits = {scope: one for scope, one in limits.items() if chance.random() < 0.7}
+                fleet.unknown ^= {DeploymentName(name)}
+        endpoints[name] = changed
+        known = Known([*endpoints.values()], USERS, MEMBERS, [key_of("ada")], limits)
+
+        expected = SnapshotBuilder(KEYRING, fleet.describe).build(known)
+        assert _lay_open(expected) == _lay_open(old.build(known))
+
+
+def _lay_open(snapshot: Snapshot) -> tuple[object, ...]:
+    served = {
+        name: (each.terms, each.auth_mode, each.deployments, each.weights)
+        for name, each in snapshot.endpoints.items()
+    }
+    return served, snapshot.keys, snapshot.token_grants, snapshot.subject_bounds

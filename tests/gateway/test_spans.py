@@ -2,12 +2,15 @@
 
 import threading
 from collections.abc import AsyncGenerator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from cupola.engines.port import Generation
+from cupola.engines.upstream.replica import UpstreamReplica
 from cupola.gateway.spans import RequestSpans
 from cupola.kit.clock import Clock, FakeClock, SystemClock
 from cupola.kit.errors import EngineFailed
@@ -15,6 +18,7 @@ from cupola.telemetry import tracing
 from cupola.telemetry.tracing import open_tracer
 from cupola.wire.canonical import Delta, Event, Failed, Finish, Usage
 from tests.collector import collector, read_attributes
+from tests.engines.test_upstream import WHOLE, asking, reply
 from tests.gateway.fakes import (
     HELLO,
     Caller,
@@ -162,3 +166,85 @@ async def test_collector_that_does_not_answer_harms_nobody(monkeypatch: pytest.M
 
     assert not last.is_alive()
     assert 100 == len(silent.spans)
+
+
+async def ask_upstream(folder: Path, more: str = "", **headers: str) -> tuple[bytes, list[Span]]:
+    """What a real upstream was sent, as one request's head, and the spans that came of it."""
+    with collector() as found:
+        async with asking(folder, reply(200, WHOLE), more=more) as (upstream, described):
+            replica = UpstreamReplica(described)
+            await replica.start()
+            pilot = replace(served(FixedPool([replica])), profile=replica.profile)
+            with open_tracer(found.url, "1.2.3") as tracer:
+                spans = RequestSpans(tracer, SystemClock())
+                gateway = gateway_of(pilot, observers=(spans,), trace=spans.begin)
+                response = await Caller(gateway).call(CHAT, ASKED, headers=headers)
+            await replica.stop()
+    assert 200 == response.status, response.body
+    return upstream.requests[0].partition(b"\r\n\r\n")[0].lower(), found.spans
+
+
+def sent_parent(head: bytes) -> list[str]:
+    [line] = [line for line in head.split(b"\r\n") if line.startswith(b"traceparent: ")]
+    return line.removeprefix(b"traceparent: ").decode().split("-")
+
+
+async def test_upstream_is_told_of_its_span(tmp_path: Path):
+    """What it makes of it lies below the engine's span, in the caller's trace or a new one."""
+    head, spans = await ask_upstream(tmp_path, traceparent=PARENT, tracestate="a=b")
+    request, engine = sort(spans)
+    assert ["00", engine.trace_id.hex(), engine.span_id.hex(), "01"] == sent_parent(head)
+    assert PARENT.split("-")[1] == engine.trace_id.hex()
+    assert PARENT.split("-")[2] == request.parent_span_id.hex()
+    assert request.span_id == engine.parent_span_id
+    assert b"tracestate" not in head
+
+    head, spans = await ask_upstream(tmp_path)
+    request, engine = sort(spans)
+    assert ["00", engine.trace_id.hex(), engine.span_id.hex(), "03"] == sent_parent(head)
+    assert b"" == request.parent_span_id
+
+
+async def test_upstream_heeds_what_is_sampled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """No span is made here, nor asked of the upstream."""
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
+    head, spans = await ask_upstream(tmp_path)
+
+    assert ([], "02") == (spans, sent_parent(head)[3])
+
+
+@pytest.mark.parametrize(("setting", "told"), [("none", (False, False)), ("full", (True, True))])
+async def test_how_much_an_upstream_is_told(tmp_path: Path, setting: str, told: tuple[bool, bool]):
+    """Nothing, or also what others noted in the trace."""
+    head, _ = await ask_upstream(
+        tmp_path, f'trace_context = "{setting}"', traceparent=PARENT, tracestate="a=b"
+    )
+
+    assert told == (b"traceparent:" in head, b"tracestate: a=b" in head)
+
+
+async def test_trace_goes_on_without_a_collector(tmp_path: Path):
+    """An upstream's spans belong to the caller's then; without a caller's there is nothing."""
+    for headers in ({"traceparent": PARENT}, {}):
+        async with asking(tmp_path, reply(200, WHOLE)) as (upstream, described):
+            replica = UpstreamReplica(described)
+            await replica.start()
+            pilot = replace(served(FixedPool([replica])), profile=replica.profile)
+            await Caller(gateway_of(pilot)).call(CHAT, ASKED, headers=headers)
+            await replica.stop()
+
+        assert bool(headers) == (b"traceparent: " + PARENT.encode() in upstream.requests[0])
+        assert bool(headers) == (b"trace" in upstream.requests[0].lower())
+
+
+async def test_only_upstreams_are_told(tmp_path: Path):
+    """An engine of ours makes no spans, so nothing of a trace reaches it."""
+    told: list[Generation] = []
+
+    async def script(request: Generation) -> AsyncGenerator[Event, None]:
+        told.append(request)
+        yield Finish("stop", Usage(1, 0))
+
+    await trace(script, headers={"traceparent": PARENT})
+
+    assert [None] == [each.trace for each in told]

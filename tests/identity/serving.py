@@ -17,6 +17,7 @@ from cupola.control.app import make_control
 from cupola.control.sign_in import make_sign_in_routers
 from cupola.db.database import Database
 from cupola.db.migration import ensure_schema
+from cupola.http.proxies import BehindProxies, read_networks
 from cupola.http.server import Application, Server, listen, url_of
 from cupola.identity.device import DeviceSignIns
 from cupola.identity.model import User
@@ -62,8 +63,13 @@ async def serving(
     clock: Clock | None = None,
     public_url: str = "",
     console_token: str | None = None,
+    proxies: str = "",
 ) -> AsyncIterator[Served]:
-    """Signing in, served; `provide` makes the provider, told the address to come back to."""
+    """Signing in, served; `provide` makes the provider, told the address to come back to.
+
+    Args:
+        proxies: Networks of trusted ones; empty: none.
+    """
     clock = clock or SystemClock()
     ensure_schema(folder / "cupola.db")
     database, passwords = Database(folder / "cupola.db"), cheap_passwords()
@@ -79,7 +85,8 @@ async def serving(
     with listen("127.0.0.1", 0) as socket:
         socket.listen()
         served = Served(url_of(socket), identity, DeviceSignIns(clock))
-        server = Server(_build(served, database, clock, provide, public_url), socket)
+        application = _build(served, database, clock, provide, public_url)
+        server = Server(BehindProxies(application, read_networks(proxies)), socket)
         task = supervise(server.run(), name="sign-in")
         try:
             yield served

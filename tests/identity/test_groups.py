@@ -6,8 +6,9 @@ import pytest
 from cupola.audit.memory import MemoryAudit, MemoryWork
 from cupola.audit.service import Audit
 from cupola.control.groups import map_groups
+from cupola.home import read_tables
 from cupola.identity import console
-from cupola.identity.mapping import BadIdentity, Mapping, OidcConfig
+from cupola.identity.mapping import BadIdentity, Mapping, OidcConfig, read_identity
 from cupola.identity.model import Origin, User
 from cupola.identity.oidc import OidcProvider
 from cupola.identity.provider import open_provider
@@ -72,20 +73,20 @@ async def test_projects_that_no_mapping_names_are_left_alone(projects: Projects)
 
 def test_the_file_makes_a_provider(tmp_path: Path):
     """And no file makes none."""
-    clock = FakeClock()
-    opened = open_provider(write(tmp_path, WHOLE), ROLES, clock)
+    file = write(tmp_path, WHOLE)
+    config = read_identity(file, read_tables(file), ROLES)
+    assert config is not None
+    opened = open_provider(config, FakeClock())
 
-    assert opened is not None
-    assert isinstance(opened[0], OidcProvider)
-    assert "Example" == opened[0].name
-    assert open_provider(tmp_path / "missing.toml", ROLES, clock) is None
+    assert isinstance(opened, OidcProvider)
+    assert "Example" == opened.name
 
 
-def test_a_missing_extra_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_missing_extra_is_said_so(monkeypatch: pytest.MonkeyPatch):
     """With what to install."""
     monkeypatch.delitem(sys.modules, "cupola.identity.oidc")
     monkeypatch.setitem(sys.modules, "joserfc", None)
     with pytest.raises(BadIdentity) as refused:
-        open_provider(write(tmp_path, WHOLE), ROLES, FakeClock())
+        open_provider(CONFIG, FakeClock())
 
     assert "pip install 'cupola[oidc]'" in refused.value.public

@@ -139,6 +139,44 @@ async def test_cookies_are_secure_where_the_address_is(tmp_path: Path):
     assert "https://cupola.example.com/sign-in/device" == reply.json()["verification_uri"]
 
 
+async def test_behind_a_trusted_proxy_callers_are_told_apart(tmp_path: Path):
+    """One who guesses slows down nobody else, and cookies are secure where the caller's way is."""
+
+    def said_of(address: str) -> dict[str, str]:
+        return {"x-forwarded-for": address, "x-forwarded-proto": "https"}
+
+    async with serving(tmp_path, proxies="127.0.0.1") as served, served.browser() as browser:
+        for number in range(21):  # one more than an address has free
+            body = {"name": f"nobody-{number}", "password": "wrong"}
+            await browser.post(f"{API}/sign-in", json=body, headers=said_of("203.0.113.7"))
+        body = {"name": "nobody", "password": "wrong"}
+        tries = [
+            await browser.post(f"{API}/sign-in", json=body, headers=said_of(address))
+            for address in ("203.0.113.7", "203.0.113.8")
+        ]
+        page = await browser.get("/sign-in", headers=said_of("203.0.113.8"))
+        device = await browser.post(
+            f"{API}/sign-in/device", json={}, headers=said_of("203.0.113.8")
+        )
+
+    assert [429, 401] == [each.status_code for each in tries]
+    assert "Secure" in page.headers["set-cookie"]
+    assert device.json()["verification_uri"].startswith("https://")
+
+
+async def test_the_consoles_token_counts_from_this_machine_only(tmp_path: Path):
+    """Also where a proxy of this machine passes a request on."""
+    token = {"authorization": "Bearer of-the-console"}
+    async with (
+        serving(tmp_path, proxies="127.0.0.1", console_token="of-the-console") as served,
+        served.browser() as browser,
+    ):
+        here = await browser.get(f"{API}/me", headers=token)
+        there = await browser.get(f"{API}/me", headers={**token, "x-forwarded-for": "203.0.113.7"})
+
+    assert [200, 401] == [here.status_code, there.status_code]
+
+
 @pytest.mark.parametrize(
     "after",
     [

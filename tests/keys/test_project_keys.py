@@ -1,43 +1,54 @@
-"""Project keys live and die with whoever made them."""
-
-from dataclasses import replace
+"""Project keys belong to whoever made them."""
 
 import pytest
 
-from cupola.identity.model import Origin, User
+from cupola.audit.memory import MemoryAudit, MemoryWork
+from cupola.audit.service import Audit
+from cupola.identity import console
+from cupola.identity.model import Origin, Principal, User
 from cupola.ids import ProjectName, UserId
-from cupola.keys.model import ProjectKey, derive_secret
-from cupola.keys.service import is_alive
-from cupola.projects.model import Member, Role
+from cupola.keys.memory import MemoryProjectKeys, MemorySecret
+from cupola.keys.model import derive_secret
+from cupola.keys.service import Keyring, ProjectKeys
+from cupola.kit.clock import FakeClock
+from cupola.kit.errors import Forbidden
+from cupola.projects.memory import MemoryProjects
+from cupola.projects.model import Right
+from cupola.projects.service import Projects
 
-ADA = User(UserId("usr_ada"), "ada", Origin.LOCAL, created=0)
-KEY = ProjectKey("key_1", ProjectName("ours"), "batch", b"", None, ADA.id, created=0, expires=100)
-
-
-@pytest.mark.parametrize("role", [None, *Role])
-def test_a_key_can_do_no_more_than_its_maker(role: Role | None):
-    """Who may not call the endpoints has no key that can."""
-    member = Member(KEY.project, ADA.id, role) if role else None
-
-    assert (role not in (None, Role.READER)) == is_alive(KEY, ADA, member, now=0)
-    assert is_alive(KEY, replace(ADA, administrator=True), member, now=0)
+ADA = User(UserId("usr_ada"), "ada", Origin.LOCAL, created=0, administrator=True)
+OURS = ProjectName("ours")
 
 
-def test_a_key_dies_with_its_maker():
-    """Who is disabled, or gone."""
-    member = Member(KEY.project, ADA.id, Role.OWNER)
+@pytest.mark.parametrize(
+    ("by", "maker"),
+    [(Principal(ADA, "192.0.2.1", "ses_1"), ADA.id), (console.PRINCIPAL, None)],
+    ids=["a user", "the console"],
+)
+async def test_a_key_is_its_makers(by: Principal, maker: UserId | None):
+    """The console is no user, and its keys are nobody's; the audit log names it all the same."""
+    log, clock = MemoryAudit(), FakeClock()
+    audit = Audit(log, MemoryWork(), clock)
+    projects = Projects(MemoryProjects(), audit, clock)
+    await projects.ensure(OURS)
+    keys = ProjectKeys(MemoryProjectKeys(), Keyring(MemorySecret()), audit, clock)
+    made, _ = await keys.create(await projects.reach(by, OURS, Right.DEPLOY), "batch")
 
-    assert not is_alive(KEY, replace(ADA, disabled=True, administrator=True), member, now=0)
-    assert not is_alive(KEY, None, member, now=0)
+    assert maker == made.made_by
+    [entry] = await audit.list(OURS, limit=1)
+    assert ("project_keys.create", by.user.name) == (entry.action, entry.actor)
 
 
-def test_a_key_expires():
-    """At its second, not before; some never do."""
-    member = Member(KEY.project, ADA.id, Role.OWNER)
-
-    assert is_alive(KEY, ADA, member, now=99.9)
-    assert not is_alive(KEY, ADA, member, now=100)
-    assert is_alive(replace(KEY, expires=None), ADA, member, now=1e12)
+async def test_a_token_without_the_right_to_call_makes_no_key():
+    """The key could do what the token cannot."""
+    clock = FakeClock()
+    audit = Audit(MemoryAudit(), MemoryWork(), clock)
+    projects = Projects(MemoryProjects(), audit, clock)
+    await projects.ensure(OURS)
+    keys = ProjectKeys(MemoryProjectKeys(), Keyring(MemorySecret()), audit, clock)
+    narrow = Principal(ADA, "192.0.2.1", "ses_1", frozenset({"deploy"}))
+    with pytest.raises(Forbidden, match="without the right 'call'"):
+        await keys.create(await projects.reach(narrow, OURS, Right.DEPLOY), "batch")
 
 
 def test_each_purpose_has_a_secret_of_its_own():

@@ -1,8 +1,12 @@
+import asyncio
 import csv
 import io
 import json
 import tracemalloc
 from collections.abc import AsyncIterator
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cupola.metering.export import COLUMNS, Format, export
 from cupola.metering.model import UsageRecord
@@ -33,6 +37,23 @@ async def test_csv():
         found["model"],
     )
     assert known.request == found["request"]
+
+
+_NAMES = st.sampled_from(["a-b", "-b", "=c", '"d', "e,f", "g\nh", "\ti", "j@", "+", "\r", ""])
+
+
+@given(st.lists(_NAMES, min_size=3, max_size=3), st.none() | st.floats(0, 1e6))
+def test_csv_of_odd_names(names: list[str], queue: float | None):
+    """Whatever a name looks like, a reader of CSV gets it back, but for the guard of formulas."""
+    model, key, endpoint = names
+    odd = record(model=model, key=key, endpoint=endpoint, queue=queue)
+    [_, line] = csv.reader(io.StringIO(asyncio.run(_whole(Format.CSV, odd)), newline=""))
+    found = dict(zip(COLUMNS, line, strict=True))
+    guarded = ["'" + name if name[:1] in "=+-@\t\r" and name else name for name in names]
+
+    assert guarded == [found[name] for name in ("model", "key", "endpoint")]
+    assert ("" if queue is None else str(queue)) == found["queue"]
+    assert odd.request == found["request"]
 
 
 async def test_json_lines():

@@ -9,7 +9,7 @@ from cupola.metering import service
 from cupola.metering.budget import TOKENS, Period, Scope
 from cupola.metering.memory import (
     MemoryBudgets,
-    MemoryIntervals,
+    MemoryIntervalSource,
     MemoryNotices,
     MemoryPrices,
     MemoryRecords,
@@ -27,11 +27,12 @@ async def test_tokens_and_instances_in_one_report():
     """A managed model's instances stand beside the tokens that they made, by the same groups."""
     ledger, prices = MemoryRecords(), Prices(MemoryPrices(), FakeClock(NOON - DAY))
     await prices.set_instance_type("small", Money.parse("2", "EUR"))
+    await prices.refresh()
     interval = InstanceInterval(
         "pilot", "blue", "default", "Cupola-Pilot", "small", 4, _NOON, _NOON + HOUR // 2
     )
     await ledger.write([record(), record(model="Other")])
-    usage = Usage(ledger, MemoryIntervals(interval), prices.book)
+    usage = Usage(ledger, MemoryIntervalSource(interval), prices.book)
     rows = await usage.report(Query(_NOON, _NOON + HOUR, (Dimension.DAY, Dimension.MODEL)))
     midnight = _NOON // DAY * DAY
 
@@ -49,7 +50,7 @@ async def test_too_many_rows_are_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(service, "MOST_ROWS", 5)
     ledger = MemoryRecords()
     await ledger.write([record(time=NOON + HOUR * number) for number in range(6)])
-    usage = Usage(ledger, MemoryIntervals(), PriceBook)
+    usage = Usage(ledger, MemoryIntervalSource(), PriceBook)
 
     with pytest.raises(Invalid, match="more than 5 rows"):
         await usage.report(Query(_NOON, _NOON + DAY, (Dimension.HOUR,)))
@@ -63,7 +64,7 @@ async def test_records_page_by_page(monkeypatch: pytest.MonkeyPatch):
     await ledger.write(
         [record(time=NOON + number % 4, key=f"k{number % 2}") for number in range(20)]
     )
-    usage = Usage(ledger, MemoryIntervals(), PriceBook)
+    usage = Usage(ledger, MemoryIntervalSource(), PriceBook)
     where = {Dimension.KEY: frozenset({"k1"})}
 
     assert 20 == len([each async for each in usage.iter_records(NOON, NOON + 4)])
@@ -79,6 +80,8 @@ async def test_price_changes_nothing_that_was():
     first = await prices.set_model("M", Money(10, "EUR"), Money(20, "EUR"))
     later = await prices.set_model("M", Money(30, "EUR"), Money(40, "EUR"), valid_from=5000)
 
+    assert prices.book().find(PriceKind.MODEL, "M", 1001) is None  # it may yet be taken back
+    await prices.refresh()
     assert prices.book().find(PriceKind.MODEL, "M", 1000) is None
     assert first == prices.book().find(PriceKind.MODEL, "M", 1001)
     assert later == prices.book().find(PriceKind.MODEL, "M", 5000)

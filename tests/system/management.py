@@ -1,4 +1,4 @@
-"""The management API of a running server, as a program with the console's token sees it."""
+"""The management API of a running server, as a program with some token sees it."""
 
 import json
 import urllib.error
@@ -18,9 +18,9 @@ class Refused(Exception):
 class Api:
     """One server."""
 
-    def __init__(self, url: str, home: Path) -> None:
+    def __init__(self, url: str, home: Path, token: str = "") -> None:
         self._root = url
-        self._token = (home / "run" / "console.token").read_text().strip()
+        self._token = token or (home / "run" / "console.token").read_text().strip()
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
         """Raises: Refused; OSError if the server is gone."""

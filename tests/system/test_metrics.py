@@ -72,9 +72,10 @@ def test_metrics_tell_what_happened(traced: tuple[Running, Collector], console: 
         return total(after, name, **labels) - total(before, name, **labels)
 
     assert 2 == grown("cupola_requests_total", cupola_endpoint="pilot", status="200")
-    assert 2 == grown("gen_ai_server_request_duration_seconds_count", cupola_endpoint="pilot")
+    assert 2 == grown("gen_ai_server_request_duration_seconds_count", error_type="")
     assert 1 == grown("gen_ai_server_time_to_first_token_seconds_count")
     assert grown("gen_ai_client_token_usage_sum", gen_ai_token_type="output") >= 2
+    assert grown("cupola_endpoint_tokens_total", cupola_endpoint="pilot") >= 4
     parts = [grown(f"cupola_request_{part}_seconds_sum") for part in ("engine", "gateway")]
     assert all(part > 0 for part in parts)
     whole = grown("gen_ai_server_request_duration_seconds_sum")

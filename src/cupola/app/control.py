@@ -17,11 +17,11 @@ from cupola.control.store import SqlReplies
 from cupola.deployments.fleet import Fleet
 from cupola.http.server import Application
 from cupola.identity.device import DeviceSignIns
+from cupola.identity.mapping import OidcConfig
 from cupola.identity.provider import open_provider
 from cupola.identity.service import Identity
 from cupola.ids import DeploymentName, EndpointName
 from cupola.kit.clock import Clock
-from cupola.projects.model import Role
 from cupola.settings import Settings
 
 
@@ -33,9 +33,10 @@ def open_control(
     metering: Metering,
     clock: Clock,
     url: str,
+    oidc: OidcConfig | None,
 ) -> Application:
     """The API, and the pages beside it."""
-    sign_in, pages = _make_sign_in(settings, state, identity, clock)
+    sign_in, pages = _make_sign_in(settings, state, identity, clock, oidc)
     return make_control(
         _join(
             state, fleet, identity, metering, clock, locate(settings), settings.public_url or url
@@ -66,6 +67,7 @@ def _join(
         projects=state.projects,
         subscriptions=state.subscriptions,
         endpoints=state.endpoints,
+        belongings=state.belongings,
         instance_types=state.instance_types,
         keyring=state.keys,
         project_keys=state.project_keys,
@@ -92,15 +94,14 @@ def _make_sign_in(
     state: State,
     identity: Identity,
     clock: Clock,
+    oidc: OidcConfig | None,
 ) -> tuple[APIRouter, APIRouter]:
-    opened = open_provider(state.home.identity, [role.value for role in Role], clock)
-    provider, config = opened or (None, None)
     return make_sign_in_routers(
         identity,
         DeviceSignIns(clock),
-        provider,
+        open_provider(oidc, clock) if oidc else None,
         clock=clock,
         secret=state.keys.derive_secret("sign-in"),
         public_url=settings.public_url,
-        on_sign_in=map_groups(config, state.projects) if config else None,
+        on_sign_in=map_groups(oidc, state.projects) if oidc else None,
     )

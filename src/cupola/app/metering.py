@@ -10,28 +10,26 @@ from cupola.app.state import State
 from cupola.db.database import Database
 from cupola.db.migration import ensure_ledger
 from cupola.kit.clock import Clock
-from cupola.kit.errors import CupolaError, Unavailable
+from cupola.kit.errors import CupolaError, Invalid, Unavailable
 from cupola.kit.tasks import cancel, supervise
 from cupola.metering.loop import deliver_notices, expire_records, watch_budgets
 from cupola.metering.model import HOUR
-from cupola.metering.ports import NoticeStore, RecordStore, UsageStore
+from cupola.metering.ports import NoticeStore, RecordStore, Sender, UsageStore
 from cupola.metering.postgresql import PostgresqlRecords
+from cupola.metering.rules import SETTING, WebhookRule
 from cupola.metering.service import Budgets, Prices, Usage
 from cupola.metering.sqlite import SqliteRecords
-from cupola.metering.store import SqlBudgets, SqlIntervals, SqlNotices, SqlPrices, SqlUsage
+from cupola.metering.store import SqlIntervals, SqlNotices, SqlPrices, SqlUsage
 from cupola.metering.usage import Dimension, Query
 from cupola.metering.watch import BudgetWatch
 from cupola.metering.webhook import HttpSender
 from cupola.metering.writer import Ledger
 from cupola.quotas.memory import MemoryCounters
-from cupola.quotas.model import Bound, Cost, Limits, Scope
+from cupola.quotas.model import Bound, Cost, Limits, Scope, find_own_key
 from cupola.quotas.ports import Counters, LimitStore, SpentSource
 from cupola.quotas.service import Limiter, Options
-from cupola.quotas.store import SqlLimits
 from cupola.settings import Settings
 
-OWN_KEY: Final = "/"
-"""Between the two in the id of the scope of an endpoint's own key: `pilot/primary`."""
 _MOST_CURRENCIES: Final = 1000
 
 _log = logging.getLogger(__name__)
@@ -108,9 +106,10 @@ class LedgerSpent:
 @asynccontextmanager
 async def open_metering(settings: Settings, state: State, clock: Clock) -> AsyncIterator[Metering]:
     """Metering at work; what is under way when the block ends is recorded as interrupted."""
+    webhooks = _read_webhooks(settings)
     async with AsyncExitStack() as stack:
         records, read = await _open_ledger(settings, state, stack)
-        budgets, notices = SqlBudgets(state.database), SqlNotices(state.database)
+        budgets, notices = state.stores.budgets, SqlNotices(state.database)
         usage = SqlUsage(read)
         watch = BudgetWatch(budgets, notices, usage, clock)
         ledger = Ledger(records, state.home.journals, clock, on_durable=watch.add)
@@ -121,19 +120,20 @@ async def open_metering(settings: Settings, state: State, clock: Clock) -> Async
         await watch.refresh()  # or a budget that is spent would admit what comes first
         counters = await _open_counters(settings, clock, stack)
         limiter = Limiter(counters, clock, _choose_options(settings))
-        limits = SqlLimits(state.database)
+        limits = state.stores.limits
         metering = Metering(
             ledger=ledger,
             usage=Usage(usage, SqlIntervals(state.database), prices.book),
             prices=prices,
-            budgets=Budgets(budgets, notices, usage, clock, on_change=watch.wake.set),
+            budgets=Budgets(budgets, notices, usage, clock, watch.wake.set, webhooks),
             notices=notices,
             watch=watch,
             limits=limits,
             limiter=limiter,
             kept=KeptLimits(limits, limiter, LedgerSpent(usage, clock)),
         )
-        for name, work in _list_loops(settings, state, metering, clock):
+        sender = HttpSender(webhooks)
+        for name, work in _list_loops(settings, state, metering, sender, clock):
             stack.push_async_callback(cancel, supervise(work, name=name))
         yield metering
 
@@ -176,15 +176,23 @@ def _choose_options(settings: Settings) -> Options:
     )
 
 
+def _read_webhooks(settings: Settings) -> WebhookRule:
+    """Raises: Invalid."""
+    try:
+        return WebhookRule.read(settings.webhook_hosts)
+    except ValueError as error:
+        raise Invalid(f"{SETTING} cannot be used: {error}.") from error
+
+
 def _list_loops(
-    settings: Settings, state: State, metering: Metering, clock: Clock
+    settings: Settings, state: State, metering: Metering, sender: Sender, clock: Clock
 ) -> Sequence[tuple[str, Coroutine[Any, Any, None]]]:
     def key_of(budget: str) -> bytes:
         return state.keys.derive_secret(f"budget {budget}")
 
     loops = [
         ("budgets", watch_budgets(metering.watch)),
-        ("notices", deliver_notices(metering.notices, HttpSender(), clock, key_of)),
+        ("notices", deliver_notices(metering.notices, sender, clock, key_of)),
         ("limits", metering.kept.keep_seeded(settings.limits_reseed_seconds)),
     ]
     if settings.usage_days:
@@ -195,7 +203,7 @@ def _list_loops(
 
 def _filter(scope: Scope) -> Mapping[Dimension, frozenset[str]]:
     """Which records a scope's are."""
-    endpoint, own, key = scope.id.rpartition(OWN_KEY)
-    if scope.kind == "key" and own:
+    if (own := find_own_key(scope)) is not None:
+        endpoint, key = own
         return {Dimension.ENDPOINT: frozenset({endpoint}), Dimension.KEY: frozenset({key})}
     return {Dimension(scope.kind): frozenset({scope.id})}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from cupola import __version__
 from cupola.app.gauges import FleetSource, LedgerSource, LimitSource, ProcessSource, WatchSource
@@ -10,7 +11,6 @@ from cupola.app.state import State
 from cupola.db.watch import Watch
 from cupola.deployments.fleet import Fleet
 from cupola.gateway.directory import Directory
-from cupola.gateway.journey import Observer
 from cupola.gateway.metrics import RequestMetrics
 from cupola.gateway.metrics_page import MetricsPage
 from cupola.identity.service import Identity
@@ -20,6 +20,9 @@ from cupola.settings import Settings, has_trace_collector
 from cupola.telemetry.metrics import Source
 from cupola.telemetry.tracing import open_tracer
 
+if TYPE_CHECKING:
+    from cupola.gateway.spans import RequestSpans
+
 
 def count_requests(directory: Directory) -> RequestMetrics:
     """What the gateway tells of each request."""
@@ -27,7 +30,7 @@ def count_requests(directory: Directory) -> RequestMetrics:
 
 
 @contextmanager
-def trace_requests(settings: Settings, clock: Clock) -> Iterator[Sequence[Observer]]:
+def trace_requests(settings: Settings, clock: Clock) -> Iterator[Sequence["RequestSpans"]]:
     """Who sends a span of each request, where a collector is set; else nobody."""
     if not settings.otel_endpoint and not has_trace_collector():
         yield ()

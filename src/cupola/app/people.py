@@ -1,8 +1,10 @@
 """Who people are, while one server runs."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from cupola.app.state import State
 from cupola.identity.console import write_console_token
@@ -11,7 +13,11 @@ from cupola.identity.service import Identity
 from cupola.kit.clock import Clock
 from cupola.kit.errors import Unavailable
 from cupola.kit.tasks import cancel, supervise
+from cupola.projects.model import Role
 from cupola.settings import Settings
+
+if TYPE_CHECKING:
+    from cupola.identity.mapping import OidcConfig
 
 _HOUR = 3600
 
@@ -37,6 +43,19 @@ async def open_identity(settings: Settings, state: State, clock: Clock) -> Async
         await cancel(task)
         state.home.console_token.unlink(missing_ok=True)
         passwords.close()
+
+
+def read_provider(file: Path, tables: Mapping[str, Any]) -> "OidcConfig | None":
+    """Who signs people in, if the file says so.
+
+    Raises:
+        BadIdentity: It cannot be used as it is written.
+    """
+    if set(tables) <= {"tokens"}:
+        return None
+    from cupola.identity.mapping import read_identity  # noqa: PLC0415  brings pydantic, 50 ms
+
+    return read_identity(file, tables, [role.value for role in Role])
 
 
 async def _sweep(identity: Identity) -> None:

@@ -10,14 +10,15 @@ import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cupola import __version__
 from cupola.app.fleet import open_fleet
-from cupola.app.greeting import Greeting, Listeners
+from cupola.app.greeting import Greeting, Listeners, tune_collector
 from cupola.app.management import Front, Late
 from cupola.app.metering import Metering, open_metering
 from cupola.app.metrics import count_requests, observe_metering, open_metrics, trace_requests
-from cupola.app.people import open_identity
+from cupola.app.people import open_identity, read_provider
 from cupola.app.plane import make_publisher, make_verifier
 from cupola.app.state import FIRST_ENDPOINT, FIRST_MODEL, Signal, State, open_state
 from cupola.db.watch import Watch
@@ -29,17 +30,20 @@ from cupola.gateway.journey import Observer
 from cupola.gateway.limits import Limits
 from cupola.gateway.meter import Metered
 from cupola.gateway.publish import Publisher
-from cupola.home import Home, RunningServer
+from cupola.home import Home, RunningServer, read_tables
+from cupola.http.proxies import BehindProxies, read_networks
 from cupola.http.server import Application, Server, ServerTls, listen, url_of
-from cupola.identity.mapping import read_identity
 from cupola.identity.service import Identity
 from cupola.kit.clock import Clock, SystemClock
 from cupola.kit.tasks import supervise
-from cupola.projects.model import Role
 from cupola.settings import Settings
 from cupola.telemetry.log import start_log, stop_log
 from cupola.tokens.model import Policy
 from cupola.tokens.schemas import read_policy
+
+if TYPE_CHECKING:
+    from cupola.gateway.spans import RequestSpans
+    from cupola.identity.mapping import OidcConfig
 
 _log = logging.getLogger(__name__)
 
@@ -74,7 +78,8 @@ async def serve(
         state = await stack.enter_async_context(open_state(settings, clock))
         await state.endpoints.ensure_first(FIRST_ENDPOINT, FIRST_MODEL)
         identity = await stack.enter_async_context(open_identity(settings, state, clock))
-        policy, directory = read_policy(home.identity), Directory()
+        written, directory = read_tables(home.identity), Directory()
+        policy, oidc = read_policy(home.identity, written), read_provider(home.identity, written)
         on_change = Signal()
         fleet = await open_fleet(settings, state, clock, on_change)
         metering = await stack.enter_async_context(open_metering(settings, state, clock))
@@ -86,13 +91,13 @@ async def serve(
         await fleet.prepare()
         await watch.tell()
         front = Front(
-            _open_gateway(settings, state, directory, policy, metering, clock, (requests, *spans)),
-            _open_management(settings, state, fleet, identity, metering, clock, note.url),
+            _open_gateway(settings, state, directory, policy, metering, clock, requests, spans),
+            _open_management(settings, state, fleet, identity, metering, clock, note.url, oidc),
             open_metrics(
                 requests, state, fleet, watch, identity, clock, observe_metering(metering)
             ),
         )
-        server = Server(front, socket, tls)
+        server = Server(_look_behind_proxies(settings, front), socket, tls)
         await stack.enter_async_context(_running(server, stopping))
         await stack.enter_async_context(watch.under_way())
         await stack.enter_async_context(_supervising(fleet))
@@ -102,6 +107,7 @@ async def serve(
             fleet, note, state.keys, listeners, await _link_first(identity, settings, note.url)
         )
         await stack.enter_async_context(greeting.under_way(ready_file))
+        tune_collector()  # here already: the first endpoint may take its time, or never answer
         _log.info("Cupola %s listens at %s.", __version__, note.url)
         await stopping.wait()
         _log.info("Cupola stops.")
@@ -122,6 +128,11 @@ def _watch(state: State, fleet: Fleet, publisher: Publisher) -> Watch:
     return watch
 
 
+def _look_behind_proxies(settings: Settings, front: Application) -> Application:
+    trusted = read_networks(settings.trusted_proxies)
+    return BehindProxies(front, trusted, settings.proxy_headers) if trusted else front
+
+
 def _open_gateway(
     settings: Settings,
     state: State,
@@ -129,7 +140,8 @@ def _open_gateway(
     policy: Policy,
     metering: Metering,
     clock: Clock,
-    observers: Sequence[Observer],
+    requests: Observer,
+    spans: Sequence["RequestSpans"],
 ) -> Application:
     compatibility = Compatibility(
         endpoint_domain=settings.endpoint_domain,
@@ -145,7 +157,8 @@ def _open_gateway(
         compatibility,
         make_verifier(policy, clock),
         Metered(metering.ledger, metering.limiter, metering.watch, metering.prices, clock),
-        observers,
+        (requests, *spans),
+        spans[0].begin if spans else None,
     )
 
 
@@ -157,13 +170,12 @@ def _open_management(
     metering: Metering,
     clock: Clock,
     url: str,
+    oidc: "OidcConfig | None",
 ) -> Application:
-    read_identity(state.home.identity, [role.value for role in Role])  # fails now, not later
-
     def build() -> Application:
         from cupola.app.control import open_control  # noqa: PLC0415  half a second
 
-        return open_control(settings, state, fleet, identity, metering, clock, url)
+        return open_control(settings, state, fleet, identity, metering, clock, url, oidc)
 
     return Late(build)
 

@@ -13,8 +13,11 @@ from cupola.catalog.service import Catalog
 from cupola.catalog.store import EntryFiles, OwnEntryFiles, SystemDisk, WeightFolders
 from cupola.db.database import Database
 from cupola.db.migration import ensure_schema
+from cupola.deployments.belongings import Belongings
+from cupola.deployments.changes import make_endpoint
+from cupola.deployments.instance_types import InstanceTypes
 from cupola.deployments.model import Endpoint, EndpointKind
-from cupola.deployments.service import Endpoints, InstanceTypes, make_endpoint
+from cupola.deployments.service import Endpoints
 from cupola.deployments.store import SqlEndpoints, SqlInstanceTypes, SqlIntervals, SqlMemoryUse
 from cupola.engines.upstream.config import Upstream, read_upstreams
 from cupola.engines.upstream.replica import UpstreamReplica
@@ -25,8 +28,10 @@ from cupola.keys.service import Keyring, ProjectKeys
 from cupola.keys.store import SecretFile, SqlProjectKeys
 from cupola.kit.clock import Clock
 from cupola.kit.errors import CupolaError
+from cupola.metering.store import SqlBudgets
 from cupola.projects.service import Projects
 from cupola.projects.store import SqlProjects
+from cupola.quotas.store import SqlLimits
 from cupola.settings import Settings, network_variables, usable_cores
 from cupola.subscriptions.service import Subscriptions
 from cupola.subscriptions.store import SqlSubscriptions
@@ -58,6 +63,8 @@ class Stores:
     sessions: SqlSessions
     projects: SqlProjects
     project_keys: SqlProjectKeys
+    limits: SqlLimits
+    budgets: SqlBudgets
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +78,7 @@ class State:
     catalog: Catalog
     weights: WeightStore
     endpoints: Endpoints
+    belongings: Belongings
     instance_types: InstanceTypes
     projects: Projects
     project_keys: ProjectKeys
@@ -121,10 +129,13 @@ def _join(
         SqlSessions(database),
         SqlProjects(database),
         SqlProjectKeys(database),
+        SqlLimits(database),
+        SqlBudgets(database),
     )
     keys = Keyring(SecretFile(home.secret))
     audit = Audit(SqlAudit(database), database, clock)
     projects = Projects(stores.projects, audit, clock)
+    belongings = Belongings(stores.limits, stores.budgets)
     changes = Signal()
     return State(
         home=home,
@@ -139,10 +150,12 @@ def _join(
             projects,
             audit,
             clock,
+            belongings=belongings,
             written=_name_upstreams(home, upstreams),
             core_quota=settings.core_quota or usable_cores(),
             on_change=changes,
         ),
+        belongings=belongings,
         instance_types=InstanceTypes(stores.instance_types, stores.endpoints, audit),
         projects=projects,
         project_keys=ProjectKeys(stores.project_keys, keys, audit, clock),

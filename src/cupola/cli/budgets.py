@@ -1,6 +1,7 @@
 """`cupola budgets`: what may be spent, and the warnings about it."""
 
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -72,34 +73,19 @@ def set_budget(
 
     if endpoint is not None and key is not None:
         raise typer.BadParameter("Name an endpoint or a key, not both.")
-    scope = "endpoint" if endpoint else "key" if key else "project"
-    shares = sorted({*(warn or (80, 100))})
     with connect(server, home, project) as client:
-        if id is None:
-            made = client.budgets.create(
-                amount=amount,
-                currency=currency,
-                tokens=tokens,
-                scope=scope,
-                subject=endpoint or key,
-                period=period.value,
-                warn=shares,
-                refuse=refuse,
-                webhook=webhook,
-            )
-        else:
-            made = client.budgets.replace(
-                id,
-                amount=amount,
-                currency=currency,
-                tokens=tokens,
-                scope=scope,
-                subject=endpoint or key,
-                period=period.value,
-                warn=shares,
-                refuse=refuse,
-                webhook=webhook,
-            )
+        write = client.budgets.create if id is None else partial(client.budgets.replace, id)
+        made = write(
+            amount=amount,
+            currency=currency,
+            tokens=tokens,
+            scope="endpoint" if endpoint else "key" if key else "project",
+            subject=endpoint or key,
+            period=period.value,
+            warn=sorted({*(warn or (80, 100))}),
+            refuse=refuse,
+            webhook=webhook,
+        )
     print_json(made) if json else _print([made])
 
 

@@ -25,7 +25,6 @@ from cupola.settings import Settings, usable_cores
 _GIB = 1024**3
 _LITTLE_MEMORY = _GIB // 2
 """The included model, its server and the engine together stay below this."""
-_LITTLE_DISK = _GIB
 
 
 class Level(StrEnum):
@@ -103,10 +102,12 @@ def _available_memory() -> int:
 
 
 def _check_disk(folder: Path) -> Finding:
+    from cupola.catalog.downloads import SPARE_DISK
+
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(existing).free
     text = f"{free / _GIB:.1f} GiB free at {existing}"
-    if free < _LITTLE_DISK:
+    if free < SPARE_DISK:  # nothing can be fetched any more
         return Finding(Level.WARN, "disk", text, "Free some, or choose another home with --home.")
     return Finding(Level.OK, "disk", text)
 

@@ -94,24 +94,15 @@ def deploy(
     _check_use(managed, deployment, instance_type, instances, min_replicas, max_replicas)
     with connect(server, home, project) as client:
         if managed:
-            _deploy_managed(
-                client,
-                name,
-                deployment,
-                {
-                    "model": model,
-                    "instance_type": instance_type,
-                    "instances": instances or 1,
-                    "quantisation": quantisation,
-                },
-                {"shared_quota": shared_quota, "auth_mode": auth_mode.value},
-            )
+            what = {"model": model, "quantisation": quantisation}
+            size = {"instance_type": instance_type, "instances": instances or 1}
+            how = {"shared_quota": shared_quota, "auth_mode": auth_mode.value}
+            _deploy_managed(client, name, deployment, what | size, how)
         else:
-            accepts = _accept_terms(client, model, accept_terms)
             client.endpoints.create_serverless(
                 name,
                 model,
-                accept_terms=accepts,
+                accept_terms=_accept_terms(client, model, accept_terms),
                 quantisation=quantisation,
                 min_replicas=min_replicas,
                 max_replicas=max_replicas,

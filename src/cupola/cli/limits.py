@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="What a project, an endpoint or a key may use.", no_args_is_help=True)
 
 _NONE: Final = "none"
+_OWN_KEYS: Final = ("primary", "secondary")
 _NAMES: Final = {
     "requests_per_minute": "Requests per minute",
     "tokens_per_minute": "Tokens per minute",
@@ -27,7 +28,12 @@ SubjectArgument: TypeAlias = Annotated[
     typer.Argument(metavar="[ENDPOINT]", help="Of this endpoint; left out: of the project."),
 ]
 KeyOption: TypeAlias = Annotated[
-    str | None, typer.Option("--key", metavar="ID", help="Of this project key instead.")
+    str | None,
+    typer.Option(
+        "--key",
+        metavar="ID",
+        help="Of this project key; with ENDPOINT: of its key `primary` or `secondary`.",
+    ),
 ]
 
 
@@ -102,13 +108,18 @@ def clear(
     _check_subject(endpoint, key)
     with connect(server, home, project) as client:
         client.limits.delete(endpoint=endpoint, key=key)
-        name = endpoint or key or client.project
+        name = "/".join(each for each in (endpoint, key) if each) or client.project
     print_done(json, name, "removed", f"{name} has no limits of its own any more.")
 
 
 def _check_subject(endpoint: str | None, key: str | None) -> None:
-    if endpoint is not None and key is not None:
-        raise typer.BadParameter("Name an endpoint or a key, not both.")
+    if endpoint is not None and key not in (None, *_OWN_KEYS):
+        raise typer.BadParameter(
+            "An endpoint's own keys are 'primary' and 'secondary'. For a project key leave the "
+            "endpoint out."
+        )
+    if endpoint is None and key in _OWN_KEYS:
+        raise typer.BadParameter(f"Name the endpoint, too, whose key {key!r} it is.")
 
 
 def _read(option: str, text: str | None) -> int | str | None:

@@ -1,75 +1,99 @@
-"""The command `cupola`: its subcommands, and how their failures look."""
+"""The command `cupola`: its subcommands, and how their failures look.
+
+A subcommand's file is imported when it is asked for, or when help lists it: what one command needs,
+its options included, costs the others nothing.
+"""
 
 import os
 import sys
+from importlib import import_module
+from typing import Any, Final, TypeAlias
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command, get_group
 
-from cupola.cli import (
-    audit,
-    backup,
-    budgets,
-    chat,
-    deploy,
-    doctor,
-    endpoints,
-    instance_types,
-    keys,
-    limits,
-    login,
-    logs,
-    models,
-    platform,
-    prices,
-    projects,
-    scale,
-    subscriptions,
-    tokens,
-    up,
-    usage,
-    users,
-    version,
-)
 from cupola.cli.failure import INTERRUPTED, choose_status
 from cupola.kit.errors import CupolaError
+
+_Context: TypeAlias = Any
+_Command: TypeAlias = Any
+"""click's, of which Typer has a copy of its own that it does not publish."""
+
+COMMANDS: Final = {
+    "up": "up.up",
+    "chat": "chat.chat",
+    "endpoints": "endpoints.app",
+    "models": "models.app",
+    "deploy": "deploy.deploy",
+    "scale": "scale.scale",
+    "traffic": "scale.traffic",
+    "keys": "keys.app",
+    "logs": "logs.logs",
+    "subscriptions": "subscriptions.app",
+    "projects": "projects.app",
+    "users": "users.app",
+    "instance-types": "instance_types.app",
+    "usage": "usage.usage",
+    "cost": "usage.cost",
+    "limits": "limits.app",
+    "prices": "prices.app",
+    "budgets": "budgets.app",
+    "audit": "audit.audit",
+    "plan": "platform.plan",
+    "apply": "platform.apply",
+    "export": "platform.export",
+    "backup": "backup.backup",
+    "restore": "backup.restore",
+    "login": "login.login",
+    "logout": "login.logout",
+    "tokens": "tokens.app",
+    "whoami": "login.whoami",
+    "doctor": "doctor.doctor",
+    "version": "version.version",
+}
+"""In the order of help: each with its module in this package, and its name there."""
+
+
+class _Commands(TyperGroup):
+    """A group that makes its commands when they are wanted."""
+
+    def list_commands(self, ctx: _Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: _Context, cmd_name: str) -> _Command | None:
+        # A misspelt one is compared with all that there are, to say which may have been meant.
+        for name in [cmd_name] if cmd_name in COMMANDS else COMMANDS:
+            if name not in self.commands:
+                self.commands[name] = _make(name)
+        return self.commands.get(cmd_name)
+
+
+def _make(name: str) -> _Command:
+    module, _, attribute = COMMANDS[name].partition(".")
+    found = getattr(import_module(f"cupola.cli.{module}"), attribute)
+    if isinstance(found, typer.Typer):
+        group = get_group(found)
+        group.name = name
+        return group
+    alone = typer.Typer(add_completion=False)
+    alone.command(name)(found)
+    return get_command(alone)
+
 
 app = typer.Typer(
     name="cupola",
     help="Choose a model, deploy it, and call it like a model of Azure AI's inference API.",
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("up")(up.up)
-app.command("chat")(chat.chat)
-app.add_typer(endpoints.app, name="endpoints")
-app.add_typer(models.app, name="models")
-app.command("deploy")(deploy.deploy)
-app.command("scale")(scale.scale)
-app.command("traffic")(scale.traffic)
-app.add_typer(keys.app, name="keys")
-app.command("logs")(logs.logs)
-app.add_typer(subscriptions.app, name="subscriptions")
-app.add_typer(projects.app, name="projects")
-app.add_typer(users.app, name="users")
-app.add_typer(instance_types.app, name="instance-types")
-app.command("usage")(usage.usage)
-app.command("cost")(usage.cost)
-app.add_typer(limits.app, name="limits")
-app.add_typer(prices.app, name="prices")
-app.add_typer(budgets.app, name="budgets")
-app.command("audit")(audit.audit)
-app.command("plan")(platform.plan)
-app.command("apply")(platform.apply)
-app.command("export")(platform.export)
-app.command("backup")(backup.backup)
-app.command("restore")(backup.restore)
-app.command("login")(login.login)
-app.command("logout")(login.logout)
-app.add_typer(tokens.app, name="tokens")
-app.command("whoami")(login.whoami)
-app.command("doctor")(doctor.doctor)
-app.command("version")(version.version)
+
+
+@app.callback()
+def _begin() -> None:
+    """A group without commands of its own needs something to call."""
 
 
 def main() -> None:

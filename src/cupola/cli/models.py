@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -97,33 +98,31 @@ def list_models(
     home: HomeOption = None,
 ) -> None:
     """List the catalog, or those entries that have all that is asked for."""
-    from cupola.cli.installation import open_own_catalog
     from cupola.cli.remote import is_elsewhere
 
-    if is_elsewhere(server, home):
-        chosen = {
-            "collection": collection,
-            "publisher": publisher,
-            "task": task,
-            "capability": capability,
-            "license": license,
-            "deployment": deployment,
-            "text": text,
-        }
-        _list_remote(server, home, chosen, json)
-        return
-    catalog = open_own_catalog(home)
-    wanted = {
+    chosen = {
         "collection": collection,
         "publisher": publisher,
         "task": task,
+        "capability": capability,
         "license": license,
+        "deployment": deployment,
+        "text": text,
     }
-    views = [
-        view
-        for view in (_view(model, catalog) for model in catalog.list_models())
-        if _matches(view, wanted, capability, deployment, text)
-    ]
+    if is_elsewhere(server, home):
+        _list_remote(server, home, chosen, json)
+    else:
+        _list_own(home, chosen, json)
+
+
+def _list_own(home: Path | None, chosen: Mapping[str, str | None], json: bool) -> None:
+    """Of the home itself: no server need run, and it is known where the weights are."""
+    from cupola.catalog.search import ModelFilter, search
+    from cupola.cli.installation import open_own_catalog
+
+    catalog = open_own_catalog(home)
+    found = search(catalog.list_models(), ModelFilter(**_read_choice(chosen)))
+    views = [_view(model, catalog) for model in found]
     if json:
         print_json(views)
         return
@@ -274,21 +273,21 @@ def _show_remote(server: str | None, home: Path | None, name: str, json: bool) -
     )
 
 
-def _matches(
-    view: ModelView,
-    wanted: Mapping[str, str | None],
-    capability: str | None,
-    deployment: str | None,
-    text: str | None,
-) -> bool:
-    """Whether an entry has all that is asked for; capitals do not matter."""
-    same = all(
-        asked is None or asked.casefold() == str(getattr(view, field)).casefold()
-        for field, asked in wanted.items()
-    )
-    has = capability in (None, *view.capabilities) and deployment in (None, *view.deployments)
-    said = text is None or text.casefold() in f"{view.name} {view.summary}".casefold()
-    return same and has and said
+def _read_choice(chosen: Mapping[str, str | None]) -> dict[str, Any]:
+    """What the catalog is filtered by. Raises: BadParameter, for a task that there is not."""
+    from cupola.catalog.model import Capability, Task
+
+    read: dict[str, Any] = dict(chosen)
+    kinds: Mapping[str, type[StrEnum]] = {"task": Task, "capability": Capability}
+    for name, kind in kinds.items():
+        if (word := chosen[name]) is None:
+            continue
+        try:
+            read[name] = kind(word.casefold())
+        except ValueError:
+            known = ", ".join(each.value for each in kind)
+            raise typer.BadParameter(f"--{name} is one of {known}.") from None
+    return read
 
 
 def _view(model: "Model", catalog: "Catalog") -> ModelView:

@@ -34,7 +34,11 @@ def up(
 ) -> None:
     """Start Cupola: the endpoints, their engines and the API. Ctrl-C stops all of it."""
     import asyncio
+    import gc
 
+    # What a start imports and builds stays, and the collector would look through all of it again
+    # and again: a tenth of a start. `greeting.tune_collector` turns it on.
+    gc.disable()
     from cupola.settings import load_settings
 
     settings = load_settings(host=host, port=port, tls=tls, home=home)

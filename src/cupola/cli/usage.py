@@ -52,6 +52,12 @@ CsvOption: TypeAlias = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 PlotOption: TypeAlias = Annotated[
     Path | None, typer.Option("--plot", metavar="FILE", help="Draw it: FILE.svg or FILE.png.")
 ]
+RecordsOption: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--records", help="Each request's record instead: a line of JSON, or of --csv, each."
+    ),
+]
 EndpointsOption: TypeAlias = Annotated[
     list[str] | None, typer.Option("--endpoint", metavar="E", help="Only of this; repeatable.")
 ]
@@ -72,6 +78,7 @@ def usage(
     model: ModelsOption = None,
     key: KeysOption = None,
     everywhere: AllOption = False,
+    records: RecordsOption = False,
     csv: CsvOption = False,
     plot: PlotOption = None,
     project: ProjectOption = None,
@@ -83,6 +90,13 @@ def usage(
     from cupola.cli.remote import connect
 
     _check_forms(json, csv)
+    if records:
+        if by or plot is not None:
+            raise typer.BadParameter("--records go without --by and --plot.")
+        with connect(server, home, project) as client:
+            whose = None if everywhere else client.project
+            _print_records(client, whose, csv, since, start, end, _choose(endpoint, model, key))
+        return
     names = [each.value for each in by or [By.MODEL]]
     with connect(server, home, project) as client:
         found = client.usage.report(
@@ -176,6 +190,29 @@ def _choose_project(
     if everywhere or (project is None and By.PROJECT in (by or ())):
         return None
     return client.project
+
+
+def _print_records(
+    client: "Cupola",
+    project: str | None,
+    csv: bool,
+    since: str | None,
+    start: datetime | None,
+    end: datetime | None,
+    where: dict[str, list[str]],
+) -> None:
+    """As they arrive: however many they are, memory stays flat."""
+    parts = client.usage.export_records(
+        project,
+        format="csv" if csv else "jsonl",
+        since=since,
+        start=_aware(start),
+        end=_aware(end),
+        where=where,
+    )
+    for part in parts:
+        sys.stdout.buffer.write(part)
+    sys.stdout.buffer.flush()
 
 
 def _aware(time: datetime | None) -> datetime | None:

@@ -31,6 +31,7 @@ _DOCUMENT: Final[dict[str, Any]] = {
     "properties": {
         "version": {"const": 1},
         "instance_types": _SECTION,
+        "prices": {"type": "object", "description": "Of `models` and of `instance_types`."},
         "users": _SECTION,
         "projects": _SECTION,
     },
@@ -89,7 +90,9 @@ async def apply(
     wanted = await asyncio.to_thread(read_document, await request.body(), Platform)
     plan = await _carry_out(services, by, wanted, dry_run=dry_run, prune=prune)
     if not dry_run:
+        await services.prices.refresh()
         services.fleet.wake()
+        services.on_budgets()
     return ChangesResource(changes=[_show(each) for each in plan.changes], notes=[*plan.notes])
 
 

@@ -112,12 +112,8 @@ async def list_budgets(project: Readable, services: Parts, page: AnyPage) -> Pag
 async def create_budget(
     project: Governable, body: NewBudget, services: Parts, response: Response
 ) -> BudgetResource:
-    order = await _read(project, services, body)
-    async with services.work.transaction():
-        made = await services.budgets.create(project.name, order)
-        await services.audit.record(
-            project.by, "budgets.create", made.id, project.name, None, _note(made)
-        )
+    order = await read_order(project, services, body)
+    made = await add_budget(services, project, order)
     services.on_budgets()
     response.headers["location"] = f"{ROOT}/projects/{project.name}/budgets/{made.id}"
     return await _answer(project, services, response, made)
@@ -141,12 +137,8 @@ async def put_budget(
     expected: Expected,
 ) -> BudgetResource:
     """The whole of it; shares that were warned of in its period are not warned of again."""
-    async with services.audit.change(project.by, "budgets.update", budget, project.name) as change:
-        known = await services.budgets.get(project.name, budget)
-        require(expected, known.version, f"The budget {budget!r}")
-        order = await _read(project, services, body)
-        saved = await services.budgets.change(project.name, budget, order, known.version)
-        change.before, change.after = _note(known), _note(saved)
+    order = await read_order(project, services, body)
+    saved = await replace_budget(services, project, budget, order, expected)
     services.on_budgets()
     return await _answer(project, services, response, saved)
 
@@ -160,11 +152,7 @@ async def delete_budget(
     project: Governable, budget: BudgetId, services: Parts, expected: Expected
 ) -> None:
     """Its notices stay."""
-    async with services.audit.change(project.by, "budgets.delete", budget, project.name) as change:
-        known = await services.budgets.get(project.name, budget)
-        require(expected, known.version, f"The budget {budget!r}")
-        change.before = _note(known)
-        await services.budgets.delete(project.name, budget)
+    await remove_budget(services, project, budget, expected)
     services.on_budgets()
 
 
@@ -175,7 +163,47 @@ async def list_notices(project: Readable, services: Parts) -> Page[NoticeResourc
     return Page(items=[_show_notice(each) for each in notices], next=None)
 
 
-async def _read(project: ReachableProject, services: Services, body: NewBudget) -> BudgetOrder:
+async def add_budget(
+    services: Services, project: ReachableProject, order: BudgetOrder, id: str | None = None
+) -> Budget:
+    """A new one, of a new id if none is given, in one unit of work with its line in the audit log,
+    as the next two."""
+    async with services.work.transaction():
+        made = await services.budgets.create(project.name, order, id)
+        await services.audit.record(
+            project.by, "budgets.create", made.id, project.name, None, _note(made)
+        )
+    return made
+
+
+async def replace_budget(
+    services: Services,
+    project: ReachableProject,
+    id: str,
+    order: BudgetOrder,
+    expected: int | None = None,
+) -> Budget:
+    """Another in its place. Raises: Stale, if it has not the version that is expected."""
+    async with services.audit.change(project.by, "budgets.update", id, project.name) as change:
+        known = await services.budgets.get(project.name, id)
+        require(expected, known.version, f"The budget {id!r}")
+        saved = await services.budgets.change(project.name, id, order, known.version)
+        change.before, change.after = _note(known), _note(saved)
+    return saved
+
+
+async def remove_budget(
+    services: Services, project: ReachableProject, id: str, expected: int | None = None
+) -> None:
+    """Its notices stay. Raises: as `replace_budget`."""
+    async with services.audit.change(project.by, "budgets.delete", id, project.name) as change:
+        known = await services.budgets.get(project.name, id)
+        require(expected, known.version, f"The budget {id!r}")
+        change.before = _note(known)
+        await services.budgets.delete(project.name, id)
+
+
+async def read_order(project: ReachableProject, services: Services, body: NewBudget) -> BudgetOrder:
     """Raises: Malformed, for what fits no budget, or is not there."""
     unit, amount = _read_amount(body)
     return BudgetOrder(

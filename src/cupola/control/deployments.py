@@ -16,8 +16,8 @@ from cupola.control.operations import Kind, announce
 from cupola.control.paging import AnyPage, Page, slice_after
 from cupola.control.services import Parts, Services
 from cupola.control.versions import Expected, mark, require
+from cupola.deployments.changes import get_deployment
 from cupola.deployments.model import Deployment, Endpoint, EndpointKind, Scale, Spec
-from cupola.deployments.service import get_deployment
 from cupola.kit.errors import Malformed
 from cupola.projects.service import ReachableProject
 

@@ -3,9 +3,11 @@
 The things of a platform are entries, keyed by kind and name, in the order in which they can be
 made; they are deleted in the reverse order:
 
-    instance_type   small           user   ada            project  shop
+    instance_type   small           price  models/Cupola-Pilot
+    user            ada             project       shop
     member          shop/ada        subscription  shop/Cupola-Pilot
-    endpoint        shop/chat       project_key   shop/ci (only ever told of)
+    endpoint        shop/chat       project_key   shop/ci (its limits; else only told of)
+    budget          shop/bud_0a1b2c
 
 Only what a document says is compared. `prune` also deletes, in the sections it has, what it does
 not have; users it disables. Law: after the changes are made, the same document finds everything
@@ -17,7 +19,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
-from cupola.control.document import Platform, ProjectEntry, UserEntry
+from cupola.control.document import BudgetEntry, Platform, ProjectEntry, UserEntry
 from cupola.kit.errors import Conflict
 
 
@@ -31,7 +33,8 @@ class Action(StrEnum):
 
 
 KINDS: Final = (
-    *("instance_type", "user", "project", "member", "subscription", "endpoint", "project_key"),
+    *("instance_type", "price", "user", "project", "member", "subscription", "endpoint"),
+    *("project_key", "budget"),
 )
 """In the order in which they can be made."""
 
@@ -79,13 +82,15 @@ def list_entries(platform: Platform) -> dict[Key, Fields]:
     for section, kind in (("instance_types", "instance_type"), ("users", "user")):
         for name, each in (said.get(section) or {}).items():
             entries[kind, name] = each
+    for section, prices in (said.get("prices") or {}).items():
+        entries |= {("price", f"{section}/{name}"): each for name, each in (prices or {}).items()}
     for name, project in (said.get("projects") or {}).items():
         entries |= _list_project(name, project)
     return dict(sorted(entries.items(), key=lambda item: (KINDS.index(item[0][0]), item[0][1])))
 
 
 def _list_project(name: str, said: Mapping[str, Any]) -> dict[Key, Fields]:
-    own = {key: said[key] for key in ("display_name", "core_quota") if key in said}
+    own = {key: said[key] for key in ("display_name", "core_quota", "limits") if key in said}
     entries: dict[Key, Fields] = {("project", name): own}
     for user, role in (said.get("members") or {}).items():
         entries["member", f"{name}/{user}"] = {"role": role}
@@ -95,6 +100,8 @@ def _list_project(name: str, said: Mapping[str, Any]) -> dict[Key, Fields]:
         entries["endpoint", f"{name}/{endpoint}"] = _without_zeros(each)
     for key, each in (said.get("keys") or {}).items():
         entries["project_key", f"{name}/{key}"] = each
+    for budget, each in (said.get("budgets") or {}).items():
+        entries["budget", f"{name}/{budget}"] = each
     return entries
 
 
@@ -116,7 +123,7 @@ def find_drift(current: Platform, wanted: Platform, *, prune: bool = False) -> P
     changes = [
         _compare(key, here.get(key), said, prune=prune)
         for key, said in there.items()
-        if key[0] != "project_key"
+        if _is_possible(key, said, here)
     ]
     if prune:
         covered = frozenset(_list_sections(wanted))
@@ -125,8 +132,26 @@ def find_drift(current: Platform, wanted: Platform, *, prune: bool = False) -> P
     return Plan(tuple(changes), tuple(_note(here, there)))
 
 
+def _is_possible(key: Key, said: Fields, here: Entries) -> bool:
+    """Project keys are not made, and what rests on one that is not there is not either."""
+    kind, name = key
+    if kind == "project_key":
+        return key in here and said.get("limits") is not None
+    return kind != "budget" or _find_missing_key(name, said, here) is None
+
+
+def _find_missing_key(budget: str, said: Fields, here: Entries) -> str | None:
+    """The project key that a budget is of, if there is none."""
+    if said.get("scope") != "key":
+        return None
+    key = f"{budget.partition('/')[0]}/{said['subject']}"
+    return None if ("project_key", key) in here else key
+
+
 def _compare(key: Key, before: Fields | None, said: Fields, *, prune: bool) -> Change:
     kind, name = key
+    if kind == "project_key":
+        said = {"limits": said["limits"]}
     if before is None:
         after = _complete(kind, said)
         diff = tuple(Difference(path, None, value) for path, value in _list_leaves(after))
@@ -140,7 +165,7 @@ def _compare(key: Key, before: Fields | None, said: Fields, *, prune: bool) -> C
 def _remove(key: Key, before: Fields) -> Change | None:
     """Users are never forgotten, because the audit log names them: they are disabled."""
     kind, name = key
-    if kind == "project_key":
+    if kind in ("project_key", "price"):
         return None
     if kind != "user":
         return Change(Action.DELETE, kind, name, before=before)
@@ -155,9 +180,14 @@ def _complete(kind: str, said: Fields) -> Fields:
     if kind == "user":
         return UserEntry.model_validate(said).model_dump(mode="json")
     if kind == "project":
-        return ProjectEntry.model_validate(said).model_dump(
-            mode="json", include={"display_name", "core_quota"}
-        )
+        return {
+            **ProjectEntry.model_validate(said).model_dump(
+                mode="json", include={"display_name", "core_quota"}
+            ),
+            **({"limits": said["limits"]} if said.get("limits") else {}),
+        }
+    if kind == "budget":
+        return BudgetEntry.model_validate(said).model_dump(mode="json")
     return said
 
 
@@ -173,6 +203,11 @@ def _refuse_impossible(key: Key, before: Fields, said: Fields) -> None:
 def _merge(kind: str, before: Fields, said: Fields, *, prune: bool) -> Fields:
     """What is said goes before what is; keys are not moved (`_note` tells of it)."""
     after = {**before, **said}
+    if kind == "budget":
+        money = said.get("tokens") is None
+        return {**after, **({"tokens": None} if money else {"amount": None, "currency": None})}
+    if kind in ("project", "endpoint", "project_key"):
+        after |= _merge_limits(before, said)
     if kind != "endpoint":
         return after
     if "keys" in before:
@@ -181,12 +216,23 @@ def _merge(kind: str, before: Fields, said: Fields, *, prune: bool) -> Fields:
     for name, each in said["deployments"].items():
         deployments[name] = {**before["deployments"].get(name, {}), **each}
     after["deployments"] = dict(sorted(deployments.items()))
-    if said.get("limits") is not None:
-        after["limits"] = {**(before.get("limits") or {}), **said["limits"]}
-    for optional in ("traffic", "limits", "content_safety"):
+    for optional in ("traffic", "content_safety"):
         if after.get(optional) is None and optional in before:
             after[optional] = before[optional]
     return after
+
+
+def _merge_limits(before: Fields, said: Fields) -> Fields:
+    """Limit by limit: what is not said of one is left as it is."""
+    merged: dict[str, Any] = {}
+    if "limits" in before or said.get("limits") is not None:
+        merged["limits"] = {**(before.get("limits") or {}), **(said.get("limits") or {})}
+    was, wanted = before.get("key_limits") or {}, said.get("key_limits") or {}
+    if "key_limits" in before or wanted:
+        merged["key_limits"] = {
+            key: {**(was.get(key) or {}), **(wanted.get(key) or {})} for key in {**was, **wanted}
+        }
+    return merged
 
 
 def _list_differences(before: Fields, after: Fields) -> Iterator[Difference]:
@@ -218,6 +264,7 @@ def _list_sections(wanted: Platform) -> Iterator[str]:
             (project.members, "member"),
             (project.subscriptions, "subscription"),
             (project.endpoints, "endpoint"),
+            (project.budgets, "budget"),
         ):
             if part is not None:
                 yield f"{kind} {name}"
@@ -242,6 +289,11 @@ def _note(here: Entries, there: Entries) -> Iterator[str]:
             yield (
                 f"The project key {name} cannot be made again, because its secret is nowhere. "
                 "Make a new one and give it to its callers."
+            )
+        if kind == "budget" and (key := _find_missing_key(name, said, here)) is not None:
+            yield (
+                f"The budget {name} is of the project key {key}, which is not there. Make the key, "
+                "then apply the document again."
             )
         if kind == "user" and known is None and said.get("origin", "local") == "local":
             yield f"The user {name} has no password yet. An administrator sets one."

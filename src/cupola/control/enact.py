@@ -4,8 +4,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cupola.control.document import DeploymentEntry, EndpointEntry, Platform, UserEntry
-from cupola.control.drift import Action, Change, Plan
+from cupola.control.budgets import (
+    NewBudget,
+    add_budget,
+    read_order,
+    remove_budget,
+    replace_budget,
+)
+from cupola.control.document import (
+    DeploymentEntry,
+    EndpointEntry,
+    LimitsEntry,
+    Platform,
+    UserEntry,
+)
+from cupola.control.drift import Action, Change, Fields, Plan
+from cupola.control.limits import put_limits
+from cupola.control.prices import find_current, set_price
+from cupola.control.projects import delete_whole
 from cupola.control.services import Services
 from cupola.control.subscriptions import offer_of
 from cupola.control.users import find_somebody
@@ -23,9 +39,13 @@ from cupola.deployments.model import (
 from cupola.identity.model import Principal, User, Vouched
 from cupola.ids import DeploymentName, EndpointName, ModelName, new_id
 from cupola.kit.errors import Conflict, CupolaError
+from cupola.kit.money import Money, parse_amount
+from cupola.metering.model import PriceKind
 from cupola.projects.model import Right, Role
 from cupola.projects.service import ReachableProject
-from cupola.quotas.model import Scope
+from cupola.quotas.model import Limits as UseLimits
+from cupola.quotas.model import Scope as LimitScope
+from cupola.quotas.model import scope_of_own_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +75,8 @@ class Enactor:
         match change.kind:
             case "instance_type":
                 await self._put_type(change)
+            case "price":
+                await self._put_price(change)
             case "user":
                 await self._put_user(change)
             case "project":
@@ -65,6 +87,10 @@ class Enactor:
                 await self._put_subscription(change)
             case "endpoint":
                 await self._put_endpoint(change)
+            case "project_key":
+                await self._limit_key(change)
+            case "budget":
+                await self._put_budget(change)
 
     async def _put_type(self, change: Change) -> None:
         types = self.services.instance_types
@@ -76,6 +102,23 @@ class Enactor:
                 change.name, after["cores"], after["memory"], after.get("gpus", 0)
             )
             await types.put(self.by, offered)
+
+    async def _put_price(self, change: Change) -> None:
+        section, _, name = change.name.partition("/")
+        after, prices = change.after, self.services.prices
+        currency = after["currency"]
+        if section == "models":
+            kind, name = PriceKind.MODEL, self.services.models.get_model(name).name
+            input, output = (Money.parse(after[each], currency) for each in ("input", "output"))
+            setting = prices.set_model(name, input, output)
+        else:
+            kind, name = (
+                PriceKind.INSTANCE_TYPE,
+                (await self.services.instance_types.get(name)).name,
+            )
+            setting = prices.set_instance_type(name, Money.parse(after["hour"], currency))
+        known = (await find_current(self.services)).get((kind, name))
+        await set_price(self.services, self.by, known, setting)
 
     async def _put_user(self, change: Change) -> None:
         users, entry = self.services.users, UserEntry.model_validate(change.after)
@@ -107,17 +150,18 @@ class Enactor:
 
     async def _put_project(self, change: Change) -> None:
         projects = self.services.projects
+        said = {name: each for name, each in change.after.items() if name != "limits"}
         if change.action is Action.CREATE:
-            await projects.create(self.by, change.name, **change.after)
-            await self._leave(change.name)
-            return
+            await projects.create(self.by, change.name, **said)
         reached = await self._reach(change.name)
         if change.action is Action.DELETE:
-            await self.services.endpoints.require_empty(reached)
-            await projects.delete(reached)
-            await self.services.limits.delete(Scope("project", change.name))
-        else:
-            await projects.update(reached, None, **change.after)
+            await delete_whole(self.services, reached)
+            return
+        if change.action is Action.UPDATE:
+            await projects.update(reached, None, **said)
+        await self._limit(reached, LimitScope("project", change.name), change.after.get("limits"))
+        if change.action is Action.CREATE:
+            await self._leave(change.name)
 
     async def _leave(self, name: str) -> None:
         """Whoever makes a project owns it, but a document says itself who does."""
@@ -146,7 +190,6 @@ class Enactor:
         project, name = await self._split(change)
         if change.action is Action.DELETE:
             await self.services.endpoints.delete(project, name)
-            await self.services.limits.delete(Scope("endpoint", name))
             return
         entry = EndpointEntry.model_validate(change.after)
         models = {
@@ -159,6 +202,47 @@ class Enactor:
         await self.services.endpoints.put_whole(
             project, wanted, {model.name: model for model in models.values()}
         )
+        await self._limit_endpoint(project, wanted.name, change.after)
+
+    async def _limit_endpoint(self, project: ReachableProject, name: str, after: Fields) -> None:
+        """Those of a minute are the endpoint's own, and there already."""
+        own = {"requests_per_minute": None, "tokens_per_minute": None}
+        await self._limit(
+            project, LimitScope("endpoint", name), {**(after.get("limits") or {}), **own}
+        )
+        for key, said in (after.get("key_limits") or {}).items():
+            await self._limit(project, scope_of_own_key(name, key), said)
+
+    async def _limit_key(self, change: Change) -> None:
+        project, name = await self._split(change)
+        known = {key.name: key for key in await self.services.project_keys.list(project)}
+        await self._limit(project, LimitScope("key", known[name].id), change.after["limits"])
+
+    async def _limit(
+        self, project: ReachableProject, scope: LimitScope, said: Fields | None
+    ) -> None:
+        if said is not None:
+            limits = LimitsEntry.model_validate(said).model_dump()
+            money = limits.pop("money_per_month")
+            wanted = UseLimits(
+                **limits, money_per_month=None if money is None else parse_amount(money)
+            )
+            await put_limits(self.services, project, scope, wanted)
+
+    async def _put_budget(self, change: Change) -> None:
+        project, id = await self._split(change)
+        if change.action is Action.DELETE:
+            await remove_budget(self.services, project, id)
+            return
+        said = dict(change.after)
+        if said["scope"] == "key":
+            keys = await self.services.project_keys.list(project)
+            said["subject"] = {key.name: key.id for key in keys}[said["subject"]]
+        order = await read_order(project, self.services, NewBudget.model_validate(said))
+        if change.action is Action.CREATE:
+            await add_budget(self.services, project, order, id)
+        else:
+            await replace_budget(self.services, project, id, order)
 
     async def _require_accepted(self, project: ReachableProject, model: ModelName) -> None:
         if await self.services.subscriptions.find(project, model) is None:

@@ -21,14 +21,13 @@ from cupola.control.services import Parts, Services
 from cupola.control.states import State
 from cupola.control.subscriptions import offer_of
 from cupola.control.versions import Expected, mark, require
+from cupola.deployments.changes import Edits, Options
 from cupola.deployments.model import AuthMode, Endpoint, EndpointKind, Scale, Spec
 from cupola.deployments.schemas import get_keys
-from cupola.deployments.service import Edits, Options
 from cupola.ids import DeploymentName
 from cupola.kit.errors import Conflict, Malformed, NotFound, Several
 from cupola.projects.model import Right
 from cupola.projects.service import ReachableProject
-from cupola.quotas.model import Scope
 
 router = APIRouter(tags=["endpoints"], route_class=RepeatableRoute)
 
@@ -142,10 +141,9 @@ async def delete_endpoint(
     expected: Expected,
 ) -> EndpointResource:
     """Its keys are dead for ever, also when its name returns."""
-    async with services.work.transaction():
-        gone = await services.endpoints.delete(project, endpoint, expected=expected)
-        await services.limits.delete(Scope("endpoint", gone.name))
+    gone = await services.endpoints.delete(project, endpoint, expected=expected)
     services.fleet.wake()
+    services.on_budgets()
     announce(response, services, Kind.DELETE, gone)
     return show(services, gone, State.DELETING)
 

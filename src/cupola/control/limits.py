@@ -1,4 +1,4 @@
-"""`.../limits`: what a project, an endpoint or a project key may use.
+"""`.../limits`: what a project, an endpoint, a project key or an endpoint's own key may use.
 
 An endpoint's requests and tokens per minute stand with the endpoint, where
 `PATCH .../endpoints/{endpoint}` changes them too; its other limits stand beside those of projects
@@ -8,9 +8,9 @@ and keys.
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, status
+from fastapi import APIRouter, Path, status
 from msgspec import to_builtins
 from pydantic import Field
 
@@ -20,12 +20,12 @@ from cupola.control.project_keys import KeyId
 from cupola.control.services import Parts, Services
 from cupola.control.shapes import Amount, Asked, Told
 from cupola.deployments import model as deployments
+from cupola.deployments.changes import Edits
 from cupola.deployments.model import Endpoint, EndpointKind
-from cupola.deployments.service import Edits
 from cupola.kit.errors import Malformed, NotFound
 from cupola.kit.money import format_amount, parse_amount
 from cupola.projects.service import ReachableProject
-from cupola.quotas.model import MOST, Bound, Limits, Scope, ScopeKind
+from cupola.quotas.model import MOST, Bound, Limits, Scope, ScopeKind, scope_of_own_key
 
 router = APIRouter(tags=["limits"])
 
@@ -33,6 +33,9 @@ _MOST_A_MINUTE: Final = 10**12
 _MOST_AT_ONCE: Final = 10**6
 _Rate = Annotated[int, Field(ge=1, le=_MOST_A_MINUTE)] | None
 _Tokens = Annotated[int, Field(ge=1, le=MOST)] | None
+OwnKey = Annotated[
+    Literal["primary", "secondary"], Path(description="Which of the endpoint's own two keys.")
+]
 
 
 class NewLimits(Asked):
@@ -69,7 +72,10 @@ class LimitsResource(Told):
     """What may be used; null: no such limit. Days and months are those of UTC."""
 
     scope: ScopeKind
-    subject: str = Field(description="The project's or endpoint's name; the key's id.")
+    subject: str = Field(
+        description="The project's or endpoint's name; the project key's id, or that of an "
+        "endpoint's own key, as `my-endpoint/primary`."
+    )
     requests_per_minute: int | None
     tokens_per_minute: int | None
     concurrent_requests: int | None
@@ -152,6 +158,38 @@ async def delete_of_key(project: Governable, key: KeyId, services: Parts) -> Non
     await _take_away(services, project, await _of_key(services, project, key), Limits())
 
 
+_OWN_KEY: Final = "/projects/{project}/endpoints/{endpoint}/keys/{key}/limits"
+
+
+@router.get(_OWN_KEY, summary="Show the limits of an endpoint's own key")
+async def show_of_own_key(
+    project: Readable, endpoint: EndpointName, key: OwnKey, services: Parts
+) -> LimitsResource:
+    return await _show(services, await _of_own_key(services, project, endpoint, key))
+
+
+@router.put(_OWN_KEY, summary="Limit an endpoint's own key")
+async def put_of_own_key(
+    project: Governable, endpoint: EndpointName, key: OwnKey, body: NewLimits, services: Parts
+) -> LimitsResource:
+    """They stay when the key is regenerated, and go with the endpoint."""
+    wanted = body.as_model()
+    subject = await _of_own_key(services, project, endpoint, key)
+    return await _put(services, project, subject, wanted)
+
+
+@router.delete(
+    _OWN_KEY,
+    status_code=status.HTTP_204_NO_CONTENT,
+    summary="Limit an endpoint's own key no more",
+)
+async def delete_of_own_key(
+    project: Governable, endpoint: EndpointName, key: OwnKey, services: Parts
+) -> None:
+    subject = await _of_own_key(services, project, endpoint, key)
+    await _take_away(services, project, subject, Limits())
+
+
 @dataclass(frozen=True, slots=True)
 class _Subject:
     """What is limited."""
@@ -173,6 +211,13 @@ async def _of_key(services: Services, project: ReachableProject, key: str) -> _S
     return _Subject(Scope("key", (await services.project_keys.get(project, key)).id))
 
 
+async def _of_own_key(
+    services: Services, project: ReachableProject, endpoint: str, key: str
+) -> _Subject:
+    found = await services.endpoints.get(project, endpoint)
+    return _Subject(scope_of_own_key(found.name, key))
+
+
 async def _find(services: Services, subject: _Subject) -> Limits:
     kept = await services.limits.find(subject.scope) or Limits()
     if subject.endpoint is None:
@@ -187,6 +232,15 @@ async def _find(services: Services, subject: _Subject) -> Limits:
 
 async def _show(services: Services, subject: _Subject) -> LimitsResource:
     return _tell(subject.scope, await _find(services, subject))
+
+
+async def put_limits(
+    services: Services, project: ReachableProject, scope: Scope, wanted: Limits
+) -> None:
+    """All that is kept by this scope, in a unit of work; nothing, if it is so already."""
+    subject = _Subject(scope)
+    if await _find(services, subject) != wanted:
+        await _put(services, project, subject, wanted)
 
 
 async def _put(

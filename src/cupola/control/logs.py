@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 from cupola.control.authority import Deployable
 from cupola.control.endpoints import EndpointName
 from cupola.control.services import Parts
-from cupola.deployments.service import get_deployment
+from cupola.deployments.changes import get_deployment
 
 router = APIRouter(tags=["endpoints"])
 

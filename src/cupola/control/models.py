@@ -1,13 +1,15 @@
 """`/models`: the catalog."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, status
 from pydantic import Field, StringConstraints
 
 from cupola.catalog.model import Capability, DeploymentKind, Model, Task
+from cupola.catalog.search import ModelFilter, search
 from cupola.control.authority import Administrator, Caller
 from cupola.control.paging import AnyPage, Page, slice_after
 from cupola.control.repetition import SlowRepeatableRoute
@@ -79,27 +81,23 @@ class Wish:
     task: Task | None = None
     capability: Capability | None = None
     license: _Word = None
-    deployment: Literal["serverless", "managed"] | None = None
+    deployment: DeploymentKind | None = None
     fits: Annotated[bool | None, Query(description="Whether this machine can run it.")] = None
     q: Annotated[str | None, Query(max_length=200, description="Words that all occur.")] = None
 
-    def matches(self, model: Model, memory: int) -> bool:
-        """Whether `model` is one of those looked for."""
-        return (
-            _same(self.collection, model.collection)
-            and _same(self.publisher, model.publisher)
-            and _same(self.license, model.license)
-            and self.task in (None, model.task)
-            and (self.capability is None or self.capability in model.capabilities)
-            and (self.deployment is None or self.deployment in model.deployments)
-            and (self.fits is None or self.fits == bool(_fits(model, memory)))
-            and self._says(model)
+    def find(self, models: Sequence[Model], memory: int) -> Sequence[Model]:
+        """Those that are looked for, on a machine of so many bytes."""
+        wanted = ModelFilter(
+            collection=self.collection,
+            publisher=self.publisher,
+            task=self.task,
+            capability=self.capability,
+            license=self.license,
+            deployment=self.deployment,
+            text=self.q,
         )
-
-    def _says(self, model: Model) -> bool:
-        texts = (model.name, model.publisher, model.collection, model.summary)
-        said = " ".join(texts).casefold()
-        return all(word in said for word in (self.q or "").casefold().split())
+        found = search(models, wanted)
+        return [each for each in found if self.fits in (None, bool(_fits(each, memory)))]
 
 
 @router.get("/models", summary="Search the catalog")
@@ -107,7 +105,7 @@ async def list_models(
     caller: Caller, services: Parts, page: AnyPage, wish: Annotated[Wish, Depends()]
 ) -> Page[ModelResource]:
     memory = services.memory()
-    found = [each for each in services.models.list_models() if wish.matches(each, memory)]
+    found = wish.find(services.models.list_models(), memory)
 
     async def read(after: str, limit: int) -> list[Model]:
         return [*slice_after(found, lambda model: model.name, after, limit)]
@@ -145,10 +143,6 @@ async def remove_model(model: AnyModel, by: Administrator, services: Parts) -> N
         async with services.audit.change(by, "models.remove", known.name) as change:
             change.before = {"publisher": known.publisher, "collection": known.collection}
             services.models.remove(known.name)
-
-
-def _same(wanted: str | None, value: str) -> bool:
-    return wanted is None or wanted.casefold() == value.casefold()
 
 
 def _fits(model: Model, memory: int) -> bool | None:

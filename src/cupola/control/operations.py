@@ -16,8 +16,8 @@ from cupola.control.seal import LONGEST, NotOurs, Seal
 from cupola.control.services import Parts, Services
 from cupola.control.shapes import Time, Told, when
 from cupola.control.states import State, read_deployment, read_endpoint
+from cupola.deployments.changes import find_deployment
 from cupola.deployments.model import DeploymentState, DeploymentStatus, Endpoint
-from cupola.deployments.service import find_deployment
 from cupola.identity.model import Principal
 from cupola.ids import EndpointName
 from cupola.kit.errors import NotFound

@@ -4,15 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment
-
-from cupola.http.page import POLICY, STYLE, Table, iter_routes, rows_of
+from cupola.http.page import POLICY, STYLE, Table, iter_routes, open_page, rows_of
 
 __all__ = ["POLICY", "render_page"]
 
-_TEMPLATE = Environment(autoescape=True).from_string(
-    Path(__file__).with_name("page.html").read_text(encoding="utf-8")
-)
+_TEMPLATE = open_page(Path(__file__).with_name("page.html"))
 
 
 def render_page(document: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ A price is never changed: a new one holds from its moment on, and what was used 
 own.
 """
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -19,7 +19,7 @@ from cupola.control.shapes import Amount, Asked, Currency, Time, Told, when
 from cupola.control.subscriptions import AnyModel
 from cupola.identity.model import Principal
 from cupola.kit.money import Money, format_amount
-from cupola.metering.model import Price, PriceKind
+from cupola.metering.model import Price, PriceBook, PriceKind
 
 router = APIRouter(tags=["prices"])
 
@@ -114,6 +114,24 @@ async def put_instance_type(
     return await _set(services, by, known, setting)
 
 
+async def find_current(services: Services) -> Mapping[tuple[PriceKind, str], Price]:
+    """The prices that hold from the next second on if nothing is changed, which is when one that
+    is set now begins."""
+    return PriceBook(await services.prices.list()).current(services.clock.now() + 1)
+
+
+async def set_price(
+    services: Services, by: Principal, known: Price | None, setting: Awaitable[Price]
+) -> Price:
+    """In a unit of work; whoever began it refreshes the prices when it is done."""
+    async with services.work.transaction():
+        made = await setting
+        before = None if known is None else _note(known)
+        target = f"{made.of} {made.name}"
+        await services.audit.record(by, "prices.set", target, None, before, _note(made))
+    return made
+
+
 async def _find(services: Services, kind: PriceKind, name: str, moment: int | None) -> Price | None:
     """The price that would hold at `moment` anyway."""
     await services.prices.refresh()
@@ -124,11 +142,8 @@ async def _find(services: Services, kind: PriceKind, name: str, moment: int | No
 async def _set(
     services: Services, by: Principal, known: Price | None, setting: Awaitable[Price]
 ) -> PriceResource:
-    async with services.work.transaction():
-        made = await setting
-        before = None if known is None else _note(known)
-        target = f"{made.of} {made.name}"
-        await services.audit.record(by, "prices.set", target, None, before, _note(made))
+    made = await set_price(services, by, known, setting)
+    await services.prices.refresh()
     services.fleet.wake()
     return _show(services, made)
 

@@ -11,11 +11,11 @@ from cupola.control.paging import AnyPage, Page
 from cupola.control.repetition import RepeatableRoute, show_once
 from cupola.control.services import Parts, Services
 from cupola.control.shapes import Asked, Line, Name, Time, Told, when, when_if
+from cupola.identity.console import CONSOLE
 from cupola.ids import EndpointName
 from cupola.keys.model import ProjectKey
 from cupola.kit.errors import Malformed, NotFound
 from cupola.projects.service import ReachableProject
-from cupola.quotas.model import Scope
 
 router = APIRouter(tags=["project keys"], route_class=RepeatableRoute)
 
@@ -29,7 +29,9 @@ class ProjectKeyResource(Told):
     id: str
     name: str
     endpoints: list[str] | None = Field(description="Null: all of the project, also later ones.")
-    made_by: str = Field(description="The id of the user with whom it lives and dies.")
+    made_by: str = Field(
+        description="The id of the user with whom it lives and dies; `console`: of none."
+    )
     created: Time
     expires: Time | None
 
@@ -88,8 +90,9 @@ async def create_key(
 async def delete_key(project: Deployable, key: KeyId, services: Parts) -> None:
     async with services.work.transaction():
         await services.project_keys.delete(project, key)
-        await services.limits.delete(Scope("key", key))
+        await services.belongings.drop_of_key(project.name, key)
     services.fleet.wake()
+    services.on_budgets()
 
 
 async def _find_endpoints(
@@ -120,7 +123,7 @@ def _show(key: ProjectKey) -> dict[str, Any]:
         "id": key.id,
         "name": key.name,
         "endpoints": None if key.endpoints is None else list(key.endpoints),
-        "made_by": key.made_by,
+        "made_by": key.made_by or CONSOLE.id,
         "created": when(key.created),
         "expires": when_if(key.expires),
     }

@@ -15,7 +15,7 @@ from cupola.control.versions import Expected, mark
 from cupola.identity.model import User
 from cupola.kit.errors import NotFound
 from cupola.projects.model import Member, Project, Role
-from cupola.quotas.model import Scope
+from cupola.projects.service import ReachableProject
 
 router = APIRouter(tags=["projects"], route_class=RepeatableRoute)
 
@@ -112,10 +112,20 @@ async def update_project(
 async def delete_project(project: Governable, services: Parts, expected: Expected) -> None:
     """Its members, subscriptions and keys go with it; endpoints must be deleted before."""
     async with services.work.transaction():
-        await services.endpoints.require_empty(project)
-        await services.projects.delete(project, expected)
-        await services.limits.delete(Scope("project", project.name))
+        await delete_whole(services, project, expected)
     services.fleet.wake()
+    services.on_budgets()
+
+
+async def delete_whole(
+    services: Services, project: ReachableProject, expected: int | None = None
+) -> None:
+    """A project with all that belongs to it, within a unit of work. Raises: Conflict, if it has
+    endpoints."""
+    await services.endpoints.require_empty(project)
+    keys = [key.id for key in await services.project_keys.list(project)]
+    await services.projects.delete(project, expected)
+    await services.belongings.drop_of_project(project.name, keys)
 
 
 @router.get("/projects/{project}/members", tags=["members"], summary="List members")

@@ -11,8 +11,10 @@ from cupola.audit.ports import UnitOfWork
 from cupola.audit.service import Audit
 from cupola.control.ports import Authenticator, Models, ReplyStore, Users
 from cupola.control.seal import Seal
+from cupola.deployments.belongings import Belongings
+from cupola.deployments.instance_types import InstanceTypes
 from cupola.deployments.ports import FleetView
-from cupola.deployments.service import Endpoints, InstanceTypes
+from cupola.deployments.service import Endpoints
 from cupola.ids import DeploymentName, EndpointName
 from cupola.keys.service import Keyring, ProjectKeys
 from cupola.kit.clock import Clock
@@ -32,6 +34,7 @@ class Services:
     projects: Projects
     subscriptions: Subscriptions
     endpoints: Endpoints
+    belongings: Belongings
     instance_types: InstanceTypes
     keyring: Keyring
     project_keys: ProjectKeys

@@ -1,6 +1,7 @@
 """What bodies of the management API are made of."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import (
@@ -31,6 +32,7 @@ class Told(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+@lru_cache(maxsize=4096)  # lists have the same few times again and again
 def _write_time(time: datetime) -> str:
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -79,6 +81,7 @@ Currency = Annotated[
 ]
 
 
+@lru_cache(maxsize=4096)
 def when(seconds: float) -> datetime:
     """A time as replies tell it."""
     return datetime.fromtimestamp(seconds, UTC)

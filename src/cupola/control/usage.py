@@ -4,12 +4,14 @@ What is asked for is known before the first byte of the reply: a fault is a refu
 that breaks off. Reports are sent row by row, records page by page as they are read.
 """
 
-import json
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Any, Final
 
+import msgspec
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
 from pydantic import Field
@@ -26,6 +28,7 @@ from cupola.metering.usage import TIMES, Dimension, Sums, UsageRow, align, merge
 
 router = APIRouter(tags=["usage"])
 
+_JSON: Final = msgspec.json.Encoder()
 _PIECE: Final = 200
 """Rows that are written together."""
 _MOST_VALUES: Final = 100
@@ -187,32 +190,65 @@ async def show_cost_of_project(
     return await _report(services, asked, _choose([project.name]), _COST)
 
 
+_LINES: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "content": {
+            "application/x-ndjson": {"schema": {"type": "string"}},
+            "text/csv": {"schema": {"type": "string"}},
+        }
+    }
+}
+LineFormat = Annotated[Format, Query(alias="format")]
+
+
+@router.get(
+    "/records",
+    summary="Export the ledger's records, of all projects",
+    response_class=StreamingResponse,
+    responses=_LINES,
+)
+async def export_all_records(
+    by: Administrator,
+    period: AnyPeriod,
+    where: Filters,
+    services: Parts,
+    project: Values = None,
+    form: LineFormat = Format.JSON,
+) -> StreamingResponse:
+    """One line a request, oldest first, however many there are."""
+    return _export(services, period, {**where, **_choose(project)}, form, "records")
+
+
 @router.get(
     "/projects/{project}/records",
     summary="Export the ledger's records",
     response_class=StreamingResponse,
-    responses={
-        200: {
-            "content": {
-                "application/x-ndjson": {"schema": {"type": "string"}},
-                "text/csv": {"schema": {"type": "string"}},
-            }
-        }
-    },
+    responses=_LINES,
 )
 async def export_records(
     project: Readable,
     period: AnyPeriod,
     where: Filters,
     services: Parts,
-    form: Annotated[Format, Query(alias="format")] = Format.JSON,
+    form: LineFormat = Format.JSON,
 ) -> StreamingResponse:
     """One line a request, oldest first, however many there are."""
     chosen = {**where, **_choose([project.name])}
-    records = services.usage.iter_records(period.start, period.end, chosen)
+    return _export(services, period, chosen, form, f"{project.name}-records")
+
+
+def _export(
+    services: Services,
+    period: Period,
+    where: Mapping[Dimension, frozenset[str]],
+    form: Format,
+    name: str,
+) -> StreamingResponse:
+    records = services.usage.iter_records(period.start, period.end, where)
     kind = "text/csv" if form is Format.CSV else "application/x-ndjson"
-    name = f"{project.name}-records.{form}"
-    return StreamingResponse(export(records, form), media_type=kind, headers=_offer(name))
+    return StreamingResponse(
+        export(records, form), media_type=kind, headers=_offer(f"{name}.{form}")
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +275,8 @@ def _tell_usage(row: UsageRow) -> Sequence[object]:
 
 
 def _join_currencies(rows: Sequence[UsageRow]) -> Sequence[UsageRow]:
+    if len({row.group for row in rows}) == len(rows):
+        return rows
     return merge(UsageRow(row.group, "", row.sums) for row in rows)
 
 
@@ -277,6 +315,7 @@ async def _write_csv(
         yield write_rows(
             [*_name(query, row), *kind.tell(row)] for row in rows[place : place + _PIECE]
         )
+        await asyncio.sleep(0)  # a long report must not keep requests waiting
 
 
 async def _write_json(
@@ -287,7 +326,7 @@ async def _write_json(
     yield head.model_dump_json()[:-1].encode() + b',"items":['
     for place in range(0, len(rows), _PIECE):
         lines = [
-            json.dumps(
+            _JSON.encode(
                 {
                     "group": dict(zip(query.by, _name(query, row), strict=True)),
                     **dict(zip(kind.columns, kind.tell(row), strict=True)),
@@ -295,7 +334,8 @@ async def _write_json(
             )
             for row in rows[place : place + _PIECE]
         ]
-        yield (("," if place else "") + ",".join(lines)).encode()
+        yield (b"," if place else b"") + b",".join(lines)
+        await asyncio.sleep(0)
     yield b"]}"
 
 
@@ -307,6 +347,7 @@ def _name(query: ledger.Query, row: UsageRow) -> Sequence[str]:
     ]
 
 
+@lru_cache(maxsize=10_000)
 def _spell(by: Dimension, start: int) -> str:
     return when(start).strftime("%Y-%m-%d" if by is Dimension.DAY else "%Y-%m-%dT%H:%M:%SZ")
 

@@ -1,7 +1,8 @@
 """Bringing a database's schema to the revision this code needs, at every start.
 
-A current schema is recognised with one SQL statement. Only when there is something to do is
-Alembic imported, which costs more than all the rest of a start.
+A current schema is recognised with one SQL statement, and an empty database gets the tables as the
+code describes them, in one transaction. Only an older schema needs Alembic, whose import costs more
+than all the rest of a start.
 """
 
 import asyncio
@@ -11,18 +12,27 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
-from sqlalchemy import text
+from sqlalchemy import Column, Connection, MetaData, String, Table, insert, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from cupola.db.engine import DatabaseUnusable, Location, open_engine
+from cupola.db.engine import WRITES, DatabaseUnusable, Location, open_engine
+from cupola.db.tables import changes, ledger, metadata, projects
+from cupola.kit.clock import SystemClock
 from cupola.kit.errors import CupolaError
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest file in `migrations/versions`; a test keeps it so."""
 
 _BEFORE_LEDGER = "0002"
 """The last revision that knows no tables of the ledger."""
+LOCK: Final = 0x43555041
+"""Of PostgreSQL, held while a schema is made or migrated; any number that nobody else locks."""
+_versions = Table(
+    "alembic_version", MetaData(), Column("version_num", String(32), primary_key=True)
+)
+"""As Alembic has it."""
 _SCRIPTS = Path(__file__).with_name("migrations")
 
 
@@ -46,14 +56,19 @@ def ensure_schema(location: Location) -> None:
         SchemaTooNew: A later version has been at work.
         DatabaseUnusable: It cannot be reached.
     """
-    if _find_work(location):
-        upgrade(location, "head")
+    _ensure(location, Part.MAIN)
 
 
 def ensure_ledger(file: Path) -> None:
     """The same for the ledger's own SQLite file."""
-    if _find_work(file):
-        upgrade(file, "head", Part.LEDGER)
+    _ensure(file, Part.LEDGER)
+
+
+def _ensure(location: Location, part: Part) -> None:
+    if find_revision(location) is None:
+        create(location, part)
+    if _find_work(location):
+        upgrade(location, "head", part)
 
 
 def _find_work(location: Location) -> bool:
@@ -74,6 +89,40 @@ def find_revision(location: Location) -> str | None:
     # Whoever asks may be in an event loop already, and this is not worth two ways of asking.
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, _read_revision(location)).result()
+
+
+def create(location: Location, part: Part = Part.MAIN) -> None:
+    """Make the tables in an empty database; nothing if another server has been there first."""
+    part = part if isinstance(location, Path) else Part.ALL
+    with ThreadPoolExecutor(1) as pool:  # as above
+        pool.submit(asyncio.run, _create(location, part)).result()
+
+
+async def _create(location: Location, part: Part) -> None:
+    engine = open_engine(location)
+    try:
+        async with engine.connect() as connection:
+            await connection.execution_options(**{WRITES: True})
+            async with connection.begin():
+                await connection.run_sync(_create_tables, part)
+    finally:
+        await engine.dispose()
+
+
+def _create_tables(connection: Connection, part: Part) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
+    if inspect(connection).has_table(_versions.name):
+        return
+    _versions.create(connection)
+    connection.execute(insert(_versions), {"version_num": HEAD})
+    if part is not Part.MAIN:
+        ledger.create_all(connection, checkfirst=False)
+    if part is not Part.LEDGER:
+        metadata.create_all(connection, checkfirst=False)
+        connection.execute(insert(changes), {"id": 1, "number": 1})
+        first = {"name": "default", "display_name": "", "version": 1}
+        connection.execute(insert(projects), {**first, "created": int(SystemClock().now())})
 
 
 def upgrade(location: Location, revision: str, part: Part = Part.MAIN) -> None:

@@ -144,11 +144,12 @@ project_keys = Table(
     Column("name", String, nullable=False),
     Column("digest", LargeBinary, nullable=False, unique=True),
     Column("endpoints", JSON(none_as_null=True)),
-    Column("made_by", String, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("made_by", String, ForeignKey("users.id", ondelete="CASCADE")),
     Column("created", BigInteger, nullable=False),
     Column("expires", BigInteger),
     UniqueConstraint("project", "name", name="project_keys_name"),
 )
+"""`made_by` is null for the console's, which is no user."""
 
 instance_types = Table(
     "instance_types",

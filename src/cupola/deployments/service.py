@@ -1,4 +1,4 @@
-"""The verbs of endpoints and of instance types: check what is wanted, save it, tell of it.
+"""The verbs of endpoints: check what is wanted, save it, tell of it.
 
 Whatever is changed is read and saved in one unit of work with its line in the audit log, and takes
 the version that the caller read as `expected`, so that nobody undoes what they have not seen.
@@ -6,56 +6,42 @@ the version that the caller read as `expected`, so that nobody undoes what they 
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any
-
-from msgspec import to_builtins
+from dataclasses import replace
 
 from cupola.audit.service import Audit
 from cupola.catalog.model import Model
 from cupola.deployments import rules
+from cupola.deployments.belongings import Belongings
+from cupola.deployments.changes import (
+    Edit,
+    Edits,
+    Options,
+    become,
+    check_changeable,
+    find_deployment,
+    get_deployment,
+    make_endpoint,
+    require_managed,
+    respecify,
+    tell,
+    with_deployment,
+)
 from cupola.deployments.model import (
     DEFAULT_PROJECT,
     SHARED_QUOTA_SECONDS,
-    AuthMode,
     Deployment,
     Endpoint,
     EndpointKind,
-    InstanceType,
     Limits,
     Scale,
     Spec,
 )
 from cupola.deployments.ports import EndpointStore, InstanceTypeStore
-from cupola.identity.model import Principal
 from cupola.ids import NAME, DeploymentName, EndpointName, ModelName, new_id
 from cupola.keys.model import Slot
 from cupola.kit.clock import Clock
-from cupola.kit.errors import Conflict, NotFound, Stale
-from cupola.projects.service import Projects, ReachableProject, require_administrator
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What may be said of a new endpoint; None: as its kind has it by default."""
-
-    auth_mode: AuthMode = AuthMode.KEY
-    limits: Limits | None = None
-    content_safety: bool | None = None
-    description: str = ""
-    tags: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edits:
-    """What may be changed of an endpoint without touching its deployments; None: as it is."""
-
-    auth_mode: AuthMode | None = None
-    limits: Limits | None = None
-    content_safety: bool | None = None
-    description: str | None = None
-    tags: Mapping[str, str] | None = None
-    traffic: Mapping[DeploymentName, int] | None = None
+from cupola.kit.errors import Conflict, NotFound
+from cupola.projects.service import Projects, ReachableProject
 
 
 class Endpoints:
@@ -77,6 +63,7 @@ class Endpoints:
         audit: Audit,
         clock: Clock,
         *,
+        belongings: Belongings,
         written: Sequence[Endpoint] = (),
         core_quota: int = 0,
         on_change: Callable[[], None] = lambda: None,
@@ -86,6 +73,7 @@ class Endpoints:
         self._projects = projects
         self._audit = audit
         self._clock = clock
+        self._belongings = belongings
         self._written = written
         self._core_quota = core_quota
         self._on_change = on_change
@@ -232,7 +220,7 @@ class Endpoints:
         """
         types = {each.name: each for each in await self._types.list()}
         async with self._changing(project, name, "deployments.put", expected) as edit:
-            _require_managed(edit.before)
+            require_managed(edit.before)
             rules.refuse(
                 [
                     *rules.check_name(deployment, ("deployment",)),
@@ -246,8 +234,8 @@ class Endpoints:
                 now = int(self._clock.now())
                 made = Deployment(DeploymentName(deployment), spec, scale, now)
             else:
-                made = _respecify(known, spec, scale)
-            edit.after = _with_deployment(edit.before, made)
+                made = respecify(known, spec, scale)
+            edit.after = with_deployment(edit.before, made)
             await self._check_quota(project, edit.after)
         return edit.saved
 
@@ -262,7 +250,7 @@ class Endpoints:
         """Raises: Conflict, for the last one and for one that gets requests."""
         async with self._changing(project, name, "deployments.delete", expected) as edit:
             known = get_deployment(edit.before, deployment)
-            _require_managed(edit.before)
+            require_managed(edit.before)
             if len(edit.before.deployments) == 1:
                 raise Conflict(
                     f"{deployment!r} is the endpoint's last deployment. Delete the endpoint."
@@ -295,7 +283,7 @@ class Endpoints:
                 rules.refuse(rules.check_replicas(scale))
             else:
                 rules.refuse(rules.check_instances(scale, types))
-            edit.after = _with_deployment(edit.before, replace(known, scale=scale))
+            edit.after = with_deployment(edit.before, replace(known, scale=scale))
             await self._check_quota(project, edit.after)
         return edit.saved
 
@@ -354,7 +342,7 @@ class Endpoints:
                 await self._add(wanted)
             return wanted
         async with self._changing(project, wanted.name, "endpoints.update", None) as edit:
-            edit.after = _become(edit.before, wanted)
+            edit.after = become(edit.before, wanted)
             await self._check_quota(project, edit.after)
         return edit.saved
 
@@ -376,9 +364,10 @@ class Endpoints:
         """The endpoint as it was; its keys are dead for ever."""
         async with self._audit.change(project.by, "endpoints.delete", name, project.name) as change:
             before = await self.get(project, name)
-            _check_changeable(before, expected)
+            check_changeable(before, expected)
             change.before = tell(before)
             await self._store.delete(before.name)
+            await self._belongings.drop_of_endpoint(project.name, before.name)
         self._on_change()
         return before
 
@@ -388,6 +377,8 @@ class Endpoints:
             None, "endpoints.expire", endpoint.name, endpoint.project
         ) as change:
             gone = await self._store.delete(endpoint.name)
+            if gone:
+                await self._belongings.drop_of_endpoint(endpoint.project, endpoint.name)
             change.before = tell(endpoint) if gone else None
         self._on_change()
         return gone
@@ -444,12 +435,12 @@ class Endpoints:
     @asynccontextmanager
     async def _changing(
         self, project: ReachableProject, name: str, action: str, expected: int | None
-    ) -> AsyncIterator["_Edit"]:
+    ) -> AsyncIterator["Edit"]:
         """A stored endpoint, to be replaced by what the block makes of it."""
         async with self._audit.change(project.by, action, name, project.name) as change:
             before = await self.get(project, name)
-            _check_changeable(before, expected)
-            edit = _Edit(before, before, before)
+            check_changeable(before, expected)
+            edit = Edit(before, before, before)
             yield edit
             if edit.after == before:
                 return
@@ -516,170 +507,3 @@ class Endpoints:
                     f"{each.kind} another name in its file."
                 )
         return [*sorted(stored, key=lambda each: (each.created, each.name)), *self._written]
-
-
-class InstanceTypes:
-    """The kinds of instance that managed deployments may have."""
-
-    def __init__(self, store: InstanceTypeStore, endpoints: EndpointStore, audit: Audit) -> None:
-        self._store = store
-        self._endpoints = endpoints
-        self._audit = audit
-
-    async def ensure_first(self, types: Sequence[InstanceType]) -> None:
-        """`types`, if there are none."""
-        if await self._store.list():
-            return
-        for each in types:
-            async with self._audit.change(None, "instance_types.put", each.name) as change:
-                await self._store.put(each)
-                change.after = to_builtins(each)
-
-    async def list(self) -> Sequence[InstanceType]:
-        """Sorted by name."""
-        return await self._store.list()
-
-    async def get(self, name: str) -> InstanceType:
-        """Raises: NotFound, with the names there are."""
-        found = await self._store.find(name)
-        if found is None:
-            names = ", ".join(each.name for each in await self._store.list()) or "none yet"
-            raise NotFound(f"There is no instance type {name!r}. There are: {names}.")
-        return found
-
-    async def put(self, by: Principal, instance_type: InstanceType) -> bool:
-        """Add or replace; whether it is new. Instances that run stay as they are."""
-        require_administrator(by)
-        rules.refuse(rules.check_name(instance_type.name, ("name",)))
-        async with self._audit.change(by, "instance_types.put", instance_type.name) as change:
-            known = await self._store.find(instance_type.name)
-            await self._store.put(instance_type)
-            change.before = to_builtins(known) if known else None
-            change.after = to_builtins(instance_type)
-        return known is None
-
-    async def delete(self, by: Principal, name: str) -> None:
-        """Raises: Conflict, if a deployment has it."""
-        require_administrator(by)
-        async with self._audit.change(by, "instance_types.delete", name) as change:
-            change.before = to_builtins(await self.get(name))
-            users = sum(
-                deployment.scale.instance_type == name
-                for endpoint in await self._endpoints.list()
-                for deployment in endpoint.deployments
-            )
-            if users:
-                raise Conflict(
-                    f"Deployments that have the instance type {name!r}: {users}. Give them "
-                    "another first."
-                )
-            await self._store.delete(name)
-
-
-@dataclass(slots=True)
-class _Edit:
-    """An endpoint on its way from `before` to `saved`."""
-
-    before: Endpoint
-    after: Endpoint
-    """To be replaced by whoever makes the change; its version is not theirs to count."""
-    saved: Endpoint
-
-
-def make_endpoint(
-    name: EndpointName, kind: EndpointKind, model: ModelName, created: int, key_seed: str = ""
-) -> Endpoint:
-    """An endpoint of the default project with one deployment, of its own name.
-
-    Without a seed its keys are always those of its name, which suits one that a file defines.
-    """
-    deployment = Deployment(DeploymentName(name), Spec(model), Scale(), created)
-    return Endpoint(
-        name=name,
-        kind=kind,
-        project=DEFAULT_PROJECT,
-        created=created,
-        deployments=(deployment,),
-        traffic={deployment.name: 100},
-        key_seed=key_seed,
-    )
-
-
-def find_deployment(endpoint: Endpoint, name: str) -> Deployment | None:
-    """The endpoint's deployment of that name."""
-    return next((each for each in endpoint.deployments if each.name == name), None)
-
-
-def get_deployment(endpoint: Endpoint, name: str) -> Deployment:
-    """Raises: NotFound, with the names there are."""
-    found = find_deployment(endpoint, name)
-    if found is None:
-        names = ", ".join(each.name for each in endpoint.deployments)
-        raise NotFound(
-            f"The endpoint {endpoint.name!r} has no deployment {name!r}. It has: {names}."
-        )
-    return found
-
-
-def tell(endpoint: Endpoint) -> dict[str, Any]:
-    """What the audit log keeps of an endpoint: all but what its keys are derived from."""
-    told: dict[str, Any] = to_builtins(endpoint)
-    del told["key_seed"]
-    return told
-
-
-def _check_changeable(endpoint: Endpoint, expected: int | None) -> None:
-    if endpoint.kind is EndpointKind.UPSTREAM:
-        raise Conflict(
-            f"The endpoint {endpoint.name!r} is defined by upstreams.toml in the home. Change it "
-            "there, and restart Cupola."
-        )
-    if expected not in (None, endpoint.version):
-        raise Stale(f"The endpoint {endpoint.name!r} was changed meanwhile. Read it again.")
-
-
-def _require_managed(endpoint: Endpoint) -> None:
-    if endpoint.kind is not EndpointKind.MANAGED:
-        raise Conflict(
-            f"The endpoint {endpoint.name!r} is {endpoint.kind.value}: it has one deployment, "
-            "which stays. Make a managed endpoint to have several, or to change the model."
-        )
-
-
-def _respecify(known: Deployment, spec: Spec, scale: Scale) -> Deployment:
-    if spec == known.spec:
-        return replace(known, scale=scale)
-    return replace(known, spec=spec, scale=scale, revision=known.revision + 1, outcome="")
-
-
-def _become(before: Endpoint, wanted: Endpoint) -> Endpoint:
-    """`before` with all that a document may change of it."""
-    known = {each.name: each for each in before.deployments}
-    if before.kind is EndpointKind.SERVERLESS and wanted.model != before.model:
-        raise Conflict(
-            f"The serverless endpoint {before.name!r} has the model {before.model}, which stays. "
-            "Delete it first, or give the other model an endpoint of its own."
-        )
-    deployments = tuple(
-        _respecify(known[each.name], each.spec, each.scale) if each.name in known else each
-        for each in wanted.deployments
-    )
-    return replace(
-        before,
-        deployments=deployments,
-        traffic=wanted.traffic,
-        auth_mode=wanted.auth_mode,
-        limits=wanted.limits,
-        content_safety=wanted.content_safety,
-        description=wanted.description,
-        tags=wanted.tags,
-    )
-
-
-def _with_deployment(endpoint: Endpoint, made: Deployment) -> Endpoint:
-    """`endpoint` with `made` added, or in the place of the one of its name."""
-    others = [each for each in endpoint.deployments if each.name != made.name]
-    traffic = {**endpoint.traffic}
-    traffic.setdefault(made.name, 0)
-    deployments = tuple(sorted([*others, made], key=lambda each: each.name))
-    return replace(endpoint, deployments=deployments, traffic=traffic)

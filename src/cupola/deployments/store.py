@@ -6,7 +6,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from cupola.db.database import Database
-from cupola.db.rows import read_row, write_row
+from cupola.db.rows import Remembered, read_row, write_row
 from cupola.db.tables import endpoints, instance_types, intervals, memory_use
 from cupola.deployments.model import Endpoint, InstanceType, Interval
 from cupola.ids import EndpointName, ModelName, ProjectName
@@ -18,6 +18,7 @@ class SqlEndpoints:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._rows = Remembered(endpoints, Endpoint)
 
     async def add(self, endpoint: Endpoint) -> None:
         try:
@@ -50,11 +51,14 @@ class SqlEndpoints:
     async def list(
         self, *, project: ProjectName | None = None, after: str = "", limit: int | None = None
     ) -> Sequence[Endpoint]:
-        query = select(endpoints).where(endpoints.c.name > after).order_by(endpoints.c.name)
+        query = select(*self._rows.columns).order_by(endpoints.c.name).limit(limit)
+        if after:
+            query = query.where(endpoints.c.name > after)
         if project is not None:
             query = query.where(endpoints.c.project == project)
+        whole = not after and project is None and limit is None
         async with self._database.reading() as connection:
-            return [read_row(row, Endpoint) for row in await connection.execute(query.limit(limit))]
+            return self._rows.read(await connection.execute(query), whole=whole)
 
 
 class SqlInstanceTypes:

@@ -122,6 +122,15 @@ class Tally(Struct):
         self.prompt = self.cached = self.completion = 0
 
 
+class Trace(Struct, frozen=True):
+    """The trace that a generation is part of, as W3C's headers say it."""
+
+    parent: str
+    """`traceparent`."""
+    state: str = ""
+    """`tracestate`; empty: there is none."""
+
+
 class Generation(Struct, frozen=True):
     """What an engine is asked to continue: authenticated, checked and rendered.
 
@@ -157,6 +166,8 @@ class Generation(Struct, frozen=True):
     """For such an engine: the request whose prompt, or one of whose prompts, `prompt` is."""
     tally: Tally = field(default_factory=Tally)
     """Kept by the engine while it answers."""
+    trace: Trace | None = None
+    """For such an engine, which may make spans of its own."""
 
 
 class Engine(Protocol):

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 
 from msgspec.json import encode
 
+from cupola.engines.port import Trace
 from cupola.gateway.absent import TASKS, refuse_task
 from cupola.gateway.address import SHOWN, Address, Resource
 from cupola.gateway.authenticate import (
@@ -21,7 +22,7 @@ from cupola.gateway.authenticate import (
     find_served,
     list_served,
 )
-from cupola.gateway.chat import Chat
+from cupola.gateway.chat import Chat, Tracing
 from cupola.gateway.compatibility import SERVICE, Compatibility
 from cupola.gateway.directory import Directory, Served, ServedEndpoint
 from cupola.gateway.exchange import Exchange
@@ -31,6 +32,7 @@ from cupola.gateway.meter import Meter, RefusedByLimit, Unmetered
 from cupola.gateway.models import describe_model, get_model, list_models
 from cupola.gateway.openapi import describe_endpoint
 from cupola.gateway.page import render_page
+from cupola.gateway.trace import pass_on
 from cupola.gateway.usage import UsageCount, UsageTotals
 from cupola.http.asgi import ClientGone, Receive, Scope, Send
 from cupola.http.page import POLICY
@@ -53,6 +55,7 @@ class Gateway:
         verifier: Of tokens; None: no issuer is accepted.
         meter: Admits requests and keeps account of them; None: all are admitted, none is kept.
         observers: Told of each request at its end; their errors are logged and concern nobody.
+        trace: What upstreams are told of a request's trace; None: what the caller says of it.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class Gateway:
         verifier: Verifier | None = None,
         meter: Meter | None = None,
         observers: Sequence[Observer] = (),
+        trace: Tracing | None = None,
     ) -> None:
         self._directory = directory
         self._authenticator = Authenticator(digest, clock, verifier)
@@ -79,6 +83,7 @@ class Gateway:
             limits or Limits(),
             self._usage,
             meter or Unmetered(),
+            trace or _pass_on,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -196,6 +201,10 @@ class Gateway:
             await exchange.reply(b"ready", kind=_TEXT)
         else:
             await exchange.reply(b"No endpoint is ready yet.", status=503, kind=_TEXT)
+
+
+def _pass_on(journey: Journey) -> Trace | None:
+    return pass_on(journey.headers)
 
 
 def _is_ready(endpoint: ServedEndpoint) -> bool:

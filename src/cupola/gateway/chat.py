@@ -3,8 +3,10 @@
 The stages in their order; each is a module of its own. Nothing here looks into a request.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from typing import TypeAlias
 
+from cupola.engines.port import Trace
 from cupola.gateway.address import Address
 from cupola.gateway.authenticate import Authenticator, choose_served, find_served
 from cupola.gateway.check import check, check_text
@@ -22,6 +24,7 @@ from cupola.gateway.plan import (
     plan_chat,
     plan_conversation,
     plan_text,
+    with_trace,
 )
 from cupola.gateway.prepare import Layouts
 from cupola.gateway.relay import ClientGone, Input, Refuse, Relay, Settle, State
@@ -40,6 +43,8 @@ from cupola.wire.body import parse_object
 from cupola.wire.canonical import ChatRequest, Event, Failed, Finish, TextRequest, Usage
 from cupola.wire.completion import Head
 
+Tracing: TypeAlias = Callable[[Journey], Trace | None]
+"""What an engine is told of the trace that a request is part of."""
 _REPORT = b"x-cupola-report"
 """The header by which a caller asks what the request came to."""
 _SENT = 200
@@ -58,6 +63,7 @@ class Chat:
         limits: Limits,
         usage: UsageCount,
         meter: Meter,
+        trace: Tracing,
     ) -> None:
         self._directory = directory
         self._authenticator = authenticator
@@ -65,12 +71,15 @@ class Chat:
         self._limits = limits
         self._usage = usage
         self._meter = meter
+        self._trace = trace
         self._layouts = Layouts(clock)
 
     async def answer(self, exchange: Exchange, address: Address) -> None:
         """Reply to a request. Raises `CupolaError` if it cannot, before anything is sent."""
         request, served, endpoint, caller = await self._read(exchange, address)
         plan = self._plan(request, served)
+        if served.profile.takes_conversations and (trace := self._trace(exchange.journey)):
+            plan = with_trace(plan, trace)
         prompt = estimate_prompt(plan, served)
         order = Order(
             exchange.id,

@@ -24,7 +24,7 @@ class Journey:
 
     __slots__ = (
         "address", "answered", "asked", "began", "counted", "ended", "error", "first", "headers",
-        "held", "id", "queued", "reasons", "served", "status", "stream", "usage",
+        "held", "id", "queued", "reasons", "served", "spans", "status", "stream", "usage",
     )  # fmt: skip
 
     def __init__(self, id: str, address: Address | None, headers: Mapping[bytes, bytes]) -> None:
@@ -52,6 +52,8 @@ class Journey:
         """0: nothing was sent."""
         self.error = ""
         """A `kit.errors.Kind`, `CLIENT_GONE` or `CANCELLED`; empty: all went well."""
+        self.spans: tuple[int, int] | None = None
+        """Of the trace and of the engine's span, where an engine was told of them beforehand."""
         self.reasons: tuple[str, ...] = ()
         """Why each answer ended."""
         self.usage = _NONE

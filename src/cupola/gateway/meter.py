@@ -2,8 +2,10 @@
 
     admit     its limits have room and no budget forbids it: it is on record from now on
     progress  the tokens so far, which are billed if this process is killed
-    settle    how it ended: on record before the last byte of its reply leaves
-    release   whatever happened: what its limits reserved for it and it did not use is given back
+    settle    how it ended: on record before the last byte of its reply leaves, and what its limits
+              reserved for it and it did not use is given back, so that whoever has read a reply to
+              its end finds room for the next
+    release   whatever happened: the same, of a request that did not come so far
 
 `Metered` does this with the ledger and the limiter. `Unmetered` admits everything and keeps
 nothing: for tests, and for whoever builds a gateway without either.
@@ -66,7 +68,7 @@ class Passage(Protocol):
     - `headers` are what its reply says of limits.
     - `settle` is called once at most, `release` exactly once and last; a request that was not
       settled by then is settled by it, as far as is known. None: it was.
-    - `settle` returns when the record is durable.
+    - `settle` returns when the record is durable, and its limits have back what was not used.
     """
 
     @property
@@ -201,6 +203,8 @@ class _MeteredPassage:
             # The journal has it, and writes it as soon as that is possible. To withhold the reply
             # would have its caller pay twice.
             _log.error("%s is not in the ledger yet: %s", opened.request, error)
+        # Not earlier: what the ledger does not know yet, its next correction would take back.
+        await self._give_back()
         return Bill(ended.prompt, ended.completion, cost, opened.currency)
 
     async def release(self, ended: Ended | None) -> None:
@@ -208,6 +212,10 @@ class _MeteredPassage:
             opened = self._live.opened
             self._ledger.settle(self._live, ended).add_done_callback(_take_exception)
             self._note(ended, reckon(opened, ended.prompt, ended.completion))
+        if self._ticket.is_open:
+            await self._give_back()
+
+    async def _give_back(self) -> None:
         await self._limiter.settle(
             self._ticket, self._spent, model=self._live.opened.model, completion=self._usual
         )

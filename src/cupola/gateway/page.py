@@ -1,16 +1,13 @@
 """An endpoint's OpenAPI document as a page, with calls to copy (see `http.page`)."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment
+from jinja2 import Template
 
-from cupola.http.page import STYLE, Table, iter_routes, rows_of
-
-_TEMPLATE = Environment(autoescape=True).from_string(
-    Path(__file__).with_name("page.html").read_text(encoding="utf-8")
-)
+from cupola.http.page import STYLE, Table, iter_routes, open_page, rows_of
 
 _CURL = """\
 curl {url}/chat/completions \\
@@ -33,7 +30,7 @@ def render_page(document: Mapping[str, Any]) -> str:
     """The page of an endpoint's document."""
     url = document["servers"][0]["url"]
     schemas = document["components"]["schemas"]
-    return _TEMPLATE.render(
+    return _open().render(
         document=document,
         style=STYLE,
         url=url,
@@ -42,3 +39,9 @@ def render_page(document: Mapping[str, Any]) -> str:
         routes=list(iter_routes(document)),
         shapes=[Table(name, rows_of(schema)) for name, schema in schemas.items()],
     )
+
+
+@cache
+def _open() -> Template:
+    """When it is first asked for: a start has no time for it."""
+    return open_page(Path(__file__).with_name("page.html"))

@@ -4,7 +4,7 @@ from msgspec import Struct
 from msgspec.json import encode
 from msgspec.structs import replace
 
-from cupola.engines.port import FILL, SAFE_PROMPT, Generation, Piece, Tally, Tokens, Verbatim
+from cupola.engines.port import FILL, SAFE_PROMPT, Generation, Piece, Tally, Tokens, Trace, Verbatim
 from cupola.gateway.directory import Served
 from cupola.gateway.layout import Layout
 from cupola.gateway.prepare import find_known, render, sample
@@ -59,6 +59,11 @@ def plan_text(request: TextRequest, served: Served) -> Plan:
         generations = [replace(one, completion=request) for one in generations]
     echoes = [prompt if request.echo and type(prompt) is str else "" for prompt in request.prompts]
     return _plan(request, generations, echoes)
+
+
+def with_trace(plan: Plan, trace: Trace) -> Plan:
+    """The same, for engines that are told of the trace they are part of."""
+    return replace(plan, generations=tuple([replace(x, trace=trace) for x in plan.generations]))
 
 
 def _plan(request: Sampled, generations: list[Generation], echoes: list[str]) -> Plan:

@@ -40,6 +40,8 @@ class Tcp:
 
     host: str
     port: int
+    ip: str = ""
+    """What to connect to, for who has looked the host up; empty: what the host resolves to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class Tls:
     """Authorities to believe instead of the system's, as PEM."""
     pinned: str | None = None
     """The one certificate to believe, whatever names it is for, as PEM."""
+    ip: str = ""
+    """As of `Tcp`; the certificate must be valid for the host all the same."""
 
 
 Address: TypeAlias = Unix | Tcp | Tls
@@ -193,11 +197,11 @@ class Client:
         match self._address:
             case Unix(path):
                 _, made = await loop.create_unix_connection(self._make, path)
-            case Tcp(host, port):
-                _, made = await loop.create_connection(self._make, host, port)
-            case Tls(host, port):
+            case Tcp(host, port, ip):
+                _, made = await loop.create_connection(self._make, ip or host, port)
+            case Tls(host, port, ip=ip):
                 _, made = await loop.create_connection(
-                    self._make, host, port, ssl=self._tls, server_hostname=host
+                    self._make, ip or host, port, ssl=self._tls, server_hostname=host
                 )
         return made
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jinja2 import DictLoader, Environment, Template
 from markupsafe import Markup
 
 _TEXT = (Path(__file__).with_name("page.css")).read_text(encoding="utf-8")
@@ -20,6 +21,13 @@ POLICY = (
     f"style-src 'sha256-{b64encode(hashlib.sha256(_TEXT.encode()).digest()).decode()}'"
 )
 """For the header `content-security-policy`."""
+
+
+def open_page(file: Path) -> Template:
+    """A page of `file`, which extends `page.html`: the frame and the tables of all such pages."""
+    frame = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
+    environment = Environment(autoescape=True, loader=DictLoader({"page.html": frame}))
+    return environment.from_string(file.read_text(encoding="utf-8"))
 
 
 class Table(NamedTuple):

@@ -17,8 +17,8 @@ docs/reference/identity.md describes each field; a test compares.
 import os
 import re
 import stat
-import tomllib
 from collections.abc import Collection, Sequence
+from collections.abc import Mapping as Tables
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -101,24 +101,22 @@ class _File(BaseModel):
 FIELDS: Final = tuple(_File.model_fields)
 
 
-def read_identity(path: Path, roles: Collection[str]) -> OidcConfig | None:
-    """The provider that the file describes; None if it describes none, or is not there.
+def read_identity(
+    path: Path, tables: Tables[str, Any], roles: Collection[str]
+) -> OidcConfig | None:
+    """The provider that the file describes; None if it describes none.
 
     Its section `[tokens]` is about programs that call endpoints (`tokens.schemas`).
 
     Args:
+        path: The file, beside which a secret may lie.
+        tables: What stands in it.
         roles: The roles that a mapping may give.
 
     Raises:
         BadIdentity: With all faults at once, each with its place.
     """
-    try:
-        table = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadIdentity(f"{path} cannot be read: {error}.") from None
-    table.pop("tokens", None)
+    table = {name: value for name, value in tables.items() if name != "tokens"}
     if not table:
         return None
     try:

@@ -70,6 +70,11 @@ class Principal:
     scopes: frozenset[str] | None = None
     """As `Session.scopes`."""
 
+    @property
+    def is_console(self) -> bool:
+        """Whether it is this machine's, and so no user of the database."""
+        return self.session is None
+
 
 @dataclass(frozen=True, slots=True)
 class Vouched:

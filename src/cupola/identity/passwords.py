@@ -9,12 +9,13 @@ import secrets
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
-
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
 
 from cupola.kit.errors import Malformed, RateLimited
+
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
 
 SHORTEST = 10
 LONGEST = 256
@@ -32,11 +33,17 @@ class Passwords:
         hasher: The cost of a hash; argon2-cffi's default is the second choice of RFC 9106.
     """
 
-    def __init__(self, hasher: PasswordHasher | None = None) -> None:
-        self._hasher = hasher or PasswordHasher()
+    def __init__(self, hasher: "PasswordHasher | None" = None) -> None:
+        self._given = hasher
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="passwords")
         self._room = threading.BoundedSemaphore(_WAITING)
         self._decoy: str | None = None
+
+    @cached_property
+    def _hasher(self) -> "PasswordHasher":
+        from argon2 import PasswordHasher  # noqa: PLC0415  most starts see no password
+
+        return self._given or PasswordHasher()
 
     async def hash(self, password: str) -> str:
         """What may be stored of a password.
@@ -62,6 +69,8 @@ class Passwords:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _verify(self, known: str | None, password: str) -> bool:
+        from argon2.exceptions import InvalidHashError, VerificationError  # noqa: PLC0415  as above
+
         if self._decoy is None:
             self._decoy = self._hasher.hash(secrets.token_urlsafe())
         try:

@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 
 from cupola.db import tables
 from cupola.db.database import Database
-from cupola.db.rows import read_row, write_row
+from cupola.db.rows import Remembered, read_row, write_row
 from cupola.identity.model import Session, User
 from cupola.ids import UserId
 from cupola.kit.errors import Conflict, Stale
@@ -21,6 +21,7 @@ class SqlUsers:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._rows = Remembered(_users, User)
 
     async def add(self, user: User) -> None:
         try:
@@ -52,9 +53,9 @@ class SqlUsers:
         return await self._find((_users.c.issuer == issuer) & (_users.c.subject == subject))
 
     async def list(self) -> Sequence[User]:
-        query = select(_users).order_by(_users.c.name)
+        query = select(*self._rows.columns).order_by(_users.c.name)
         async with self._database.reading() as connection:
-            return [read_row(row, User) for row in await connection.execute(query)]
+            return self._rows.read(await connection.execute(query), whole=True)
 
     async def _find(self, condition: ColumnElement[bool]) -> User | None:
         async with self._database.reading() as connection:

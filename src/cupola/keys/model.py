@@ -27,6 +27,7 @@ KEY_CHARACTERS = 32
 """As many as the Azure service's keys have; 62 ** 32 is 190 bits."""
 
 KEY_ALPHABET: Final = string.ascii_letters + string.digits
+_PAIRS: Final = [low + high for high in KEY_ALPHABET for low in KEY_ALPHABET]
 _PURPOSE_LABEL = b"cupola purpose 1"
 _KEY_LABEL = b"cupola endpoint key 1"
 _SEEDED_LABEL = b"cupola endpoint key 2"
@@ -56,7 +57,7 @@ class ProjectKey:
     """A key for several endpoints of a project, of which only the digest is kept.
 
     It can do no more than whoever made it: it is dead while they are disabled, or may not call the
-    project's endpoints themselves.
+    project's endpoints themselves (`gateway.snapshot`).
     """
 
     id: str
@@ -67,14 +68,12 @@ class ProjectKey:
     digest: bytes
     endpoints: tuple[EndpointName, ...] | None
     """Those it may call; None: all of the project, also later ones."""
-    made_by: UserId
+    made_by: UserId | None
+    """None: this machine's console, which is an administrator for as long as the installation is.
+    """
     created: int
     expires: int | None = None
     """Seconds since the Unix epoch; None: never."""
-
-    def is_current(self, now: float) -> bool:
-        """Whether it has not expired."""
-        return self.expires is None or now < self.expires
 
 
 def derive(secret: bytes, lineage: Lineage, slot: Slot, generation: int) -> str:
@@ -85,7 +84,7 @@ def derive(secret: bytes, lineage: Lineage, slot: Slot, generation: int) -> str:
     label = b"\0".join([*parts, slot.encode(), str(generation).encode()])
     # 512 bits for 190: taking the remainder favours no character by more than 2 ** -300.
     number = int.from_bytes(hmac.digest(secret, label, "sha512"))
-    return "".join(_characters(number))
+    return _spell(number)
 
 
 def digest(secret: bytes, key: str) -> bytes:
@@ -100,9 +99,14 @@ def derive_secret(secret: bytes, purpose: str) -> bytes:
     return hmac.digest(secret, b"\0".join([_PURPOSE_LABEL, purpose.encode()]), "sha256")
 
 
-def _characters(number: int) -> list[str]:
-    characters = []
-    for _ in range(KEY_CHARACTERS):
-        number, index = divmod(number, len(KEY_ALPHABET))
-        characters.append(KEY_ALPHABET[index])
-    return characters
+def _spell(number: int) -> str:
+    """The lowest digits of the number, to the base of the alphabet, from the lowest up.
+
+    Two at a time, and without what is above them: a start spells two keys of every endpoint.
+    """
+    number %= len(KEY_ALPHABET) ** KEY_CHARACTERS
+    pairs = []
+    for _ in range(KEY_CHARACTERS // 2):
+        number, index = divmod(number, len(_PAIRS))
+        pairs.append(_PAIRS[index])
+    return "".join(pairs)

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from cupola.audit.service import Audit
-from cupola.identity.model import User
 from cupola.ids import EndpointName, new_id
 from cupola.keys.model import (
     KEY_ALPHABET,
@@ -19,8 +18,8 @@ from cupola.keys.model import (
 )
 from cupola.keys.ports import ProjectKeyStore, SecretStore
 from cupola.kit.clock import Clock
-from cupola.kit.errors import Conflict, Forbidden, Malformed, NotFound
-from cupola.projects.model import RIGHTS, Member, Right
+from cupola.kit.errors import Forbidden, Malformed, NotFound
+from cupola.projects.model import Right
 from cupola.projects.service import ReachableProject
 
 
@@ -73,7 +72,7 @@ class ProjectKeys:
 
         Raises:
             Forbidden: Its maker may not call the endpoints, so the key could not either.
-            Conflict: The project has a key of that name; or its maker is this machine's console.
+            Conflict: The project has a key of that name.
         """
         self._check_maker(project)
         now = int(self._clock.now())
@@ -86,7 +85,7 @@ class ProjectKeys:
             name=name,
             digest=self._keyring.digest(text),
             endpoints=None if endpoints is None else tuple(sorted(set(endpoints))),
-            made_by=project.by.user.id,
+            made_by=None if project.by.is_console else project.by.user.id,
             created=now,
             expires=expires,
         )
@@ -124,23 +123,6 @@ class ProjectKeys:
             raise Forbidden(
                 "A key cannot do more than you: your token was made without the right 'call'."
             )
-        if project.by.session is None:
-            raise Conflict(
-                "A project key belongs to a user, and dies with them; this machine's console is "
-                "none. Sign in as a user first."
-            )
-
-
-def is_alive(key: ProjectKey, maker: User | None, member: Member | None, now: float) -> bool:
-    """Whether a project key may be used now.
-
-    Args:
-        maker: Who made it; None: there is no such user any more.
-        member: What the maker is to the project; None: nothing.
-    """
-    if maker is None or maker.disabled or not key.is_current(now):
-        return False
-    return maker.administrator or (member is not None and Right.CALL in RIGHTS[member.role])
 
 
 def _tell(key: ProjectKey) -> dict[str, Any]:

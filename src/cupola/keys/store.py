@@ -10,7 +10,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from cupola.db.database import Database
-from cupola.db.rows import read_row, write_row
+from cupola.db.rows import Remembered, read_row, write_row
 from cupola.db.tables import project_keys
 from cupola.ids import ProjectName
 from cupola.keys.model import SECRET_BYTES, ProjectKey
@@ -63,6 +63,7 @@ class SqlProjectKeys:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._rows = Remembered(project_keys, ProjectKey)
 
     async def add(self, key: ProjectKey) -> None:
         try:
@@ -100,5 +101,5 @@ class SqlProjectKeys:
 
     async def list_all(self) -> Sequence[ProjectKey]:
         async with self._database.reading() as connection:
-            rows = await connection.execute(select(project_keys))
-            return [read_row(row, ProjectKey) for row in rows]
+            rows = await connection.execute(select(*self._rows.columns))
+            return self._rows.read(rows, whole=True)

@@ -94,7 +94,7 @@ def _values(group: Group) -> Mapping[Dimension, str]:
     return {each: getattr(group, each) for each in Dimension if each in group._fields}
 
 
-class MemoryIntervals:
+class MemoryIntervalSource:
     """An `IntervalSource` of intervals that are given."""
 
     def __init__(self, *intervals: InstanceInterval) -> None:

@@ -1,12 +1,13 @@
 """What people ask of metering: usage and cost, records, prices, budgets."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from cupola.ids import new_id
 from cupola.kit.clock import Clock
-from cupola.kit.errors import Invalid, NotFound, Stale
+from cupola.kit.errors import Conflict, Invalid, NotFound, Stale
 from cupola.kit.money import Money
 from cupola.metering.budget import Budget, Notice, Period, Scope, Verdict, evaluate, start_of
 from cupola.metering.model import Price, PriceBook, PriceKind, UsageRecord
@@ -17,12 +18,16 @@ from cupola.metering.ports import (
     PriceStore,
     UsageStore,
 )
+from cupola.metering.rules import WebhookRule
 from cupola.metering.usage import TIMES, Dimension, Query, UsageRow, merge, use_of_instances
 
 MOST_ROWS: Final = 20_000
 """Of one report; a table of more is for a machine, which asks for several."""
 _PAGE: Final = 1000
 """Records read at once for an export."""
+_FEW: Final = 1000
+"""Rows that are merged in a millisecond; more are merged beside the event loop."""
+_PUBLIC: Final = WebhookRule()
 
 
 class Usage:
@@ -49,7 +54,7 @@ class Usage:
         if len(rows) <= MOST_ROWS:
             intervals = await self._intervals.between(query.start, query.end)
             rows.extend(use_of_instances(query, intervals, self._book()))
-        merged = merge(rows)
+        merged = await asyncio.to_thread(merge, rows) if len(rows) > _FEW else merge(rows)
         if len(merged) > MOST_ROWS:
             raise Invalid(
                 f"This asks for more than {MOST_ROWS} rows. Take a shorter period, days instead of "
@@ -77,7 +82,11 @@ class Usage:
 
 
 class Prices:
-    """What things cost, and did. The book in memory is replaced at each change."""
+    """What things cost, and did.
+
+    The book in memory learns of a price by `refresh`, which is for after the unit of work in which
+    it was set: what is taken back must never have cost anybody anything.
+    """
 
     def __init__(self, store: PriceStore, clock: Clock) -> None:
         self._store = store
@@ -85,7 +94,7 @@ class Prices:
         self._book = PriceBook()
 
     def book(self) -> PriceBook:
-        """All prices, as of the last `refresh` or change."""
+        """All prices, as of the last `refresh`."""
         return self._book
 
     async def refresh(self) -> None:
@@ -114,7 +123,7 @@ class Prices:
             input=_check(per_input, "input"),
             output=_check(per_output, "output"),
         )
-        return await self._set(price)
+        return await self._store.add(price)
 
     async def set_instance_type(
         self, name: str, per_hour: Money, valid_from: int | None = None
@@ -127,12 +136,7 @@ class Prices:
         begin = self._begin(valid_from)
         kind = PriceKind.INSTANCE_TYPE
         hour = _check(per_hour, "hour")
-        return await self._set(Price(kind, name, per_hour.currency, begin, hour=hour))
-
-    async def _set(self, price: Price) -> Price:
-        kept = await self._store.add(price)
-        await self.refresh()
-        return kept
+        return await self._store.add(Price(kind, name, per_hour.currency, begin, hour=hour))
 
     def _begin(self, valid_from: int | None) -> int:
         """Never in the past: what was used then has its price."""
@@ -171,6 +175,7 @@ class Budgets:
 
     Args:
         on_change: Called after each change, so that what watches budgets reads them again.
+        webhooks: Where notices may be posted.
     """
 
     def __init__(
@@ -180,21 +185,31 @@ class Budgets:
         usage: UsageStore,
         clock: Clock,
         on_change: Callable[[], None] = lambda: None,
+        webhooks: WebhookRule = _PUBLIC,
     ) -> None:
         self._store = store
+        self._webhooks = webhooks
         self._notices = notices
         self._usage = usage
         self._clock = clock
         self._on_change = on_change
 
-    async def create(self, project: str, order: BudgetOrder) -> Budget:
+    async def create(self, project: str, order: BudgetOrder, id: str | None = None) -> Budget:
         """A new budget.
+
+        Args:
+            id: The one it is to have, as one that comes back after all was wiped; None: a new one.
 
         Raises:
             Invalid: It makes no sense; `path` says what.
+            Conflict: There is a budget of this id.
         """
+        if id is not None and await self._store.find(id) is not None:
+            raise Conflict(
+                f"There is a budget {id!r} already, of another project. Rename this one."
+            )
         budget = Budget(
-            new_id("bud"),
+            id or new_id("bud"),
             project,
             order.scope,
             order.subject,
@@ -206,6 +221,7 @@ class Budgets:
             order.webhook,
             created=int(self._clock.now()),
         )
+        self._check_webhook(budget)
         await self._store.add(budget)
         self._on_change()
         return budget
@@ -231,6 +247,7 @@ class Budgets:
             webhook=order.webhook,
             version=version + 1,
         )
+        self._check_webhook(changed)
         await self._store.save(changed)
         self._on_change()
         return changed
@@ -266,3 +283,7 @@ class Budgets:
     async def notices(self, project: str) -> Sequence[Notice]:
         """Warnings given, newest first."""
         return await self._notices.list(project)
+
+    def _check_webhook(self, budget: Budget) -> None:
+        if budget.webhook is not None:
+            self._webhooks.check(budget.webhook)

@@ -1,10 +1,10 @@
 """Metering in the database: reading the ledger, and prices, budgets and notices."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
-import msgspec
 from sqlalchemy import (
     ColumnElement,
     Select,
@@ -17,6 +17,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cupola.db.database import Database
 from cupola.db.rows import read_row, write_row
@@ -31,6 +32,7 @@ from cupola.db.tables import (
 )
 from cupola.kit.errors import Conflict, Stale
 from cupola.metering.budget import TOKENS, Budget, Notice, Scope
+from cupola.metering.hours import KeptDays
 from cupola.metering.model import DAY, HOUR, Price, UsageRecord
 from cupola.metering.usage import (
     SUMMED,
@@ -44,6 +46,9 @@ from cupola.metering.usage import (
 )
 
 _ROLL_UPS: Mapping[int, Table] = {HOUR: usage_hours, DAY: usage_days}
+_SLICE: Final = 8 * DAY
+_TURN: Final = 500
+"""Rows that are made out of the database's before others have their turn."""
 _RECORD = [usage_records.c[name] for name in UsageRecord.__struct_fields__]
 
 
@@ -52,17 +57,38 @@ class SqlUsage:
 
     def __init__(self, ledger: Database) -> None:
         self._ledger = ledger
+        self._kept = KeptDays()
 
     async def sum(self, query: Query, limit: int) -> Sequence[UsageRow]:
-        pieces: Sequence[tuple[int, int, int]] = ((HOUR, query.start, query.end),)
-        if query.grain != HOUR:
-            pieces = cover(query.start, query.end)
         found: list[UsageRow] = []
         async with self._ledger.reading() as connection:
-            for grain, start, end in pieces:
-                select_piece = _sum_piece(query, _ROLL_UPS[grain], start, end).limit(limit)
-                rows = await connection.execute(select_piece)
-                found.extend(_read_sums(row, len(query.by)) for row in rows)
+            if query.grain == HOUR:
+                return await self._sum_hours(connection, query, limit)
+            for grain, start, end in _slice(query):
+                found += await _read_piece(connection, query, grain, start, end, limit)
+                if query.grain and len(found) >= limit:  # slices of time have no row in common
+                    break
+        return found
+
+    async def _sum_hours(
+        self, connection: AsyncConnection, query: Query, limit: int
+    ) -> Sequence[UsageRow]:
+        """Day by day: most are known already."""
+        found: list[UsageRow] = []
+        report = (query.by, frozenset(query.where.items()))
+        first = query.start // DAY * DAY
+        requests = await _count_requests(connection, first, query.end)
+        for day in range(first, query.end, DAY):
+            start, end = max(query.start, day), min(query.end, day + DAY)
+            is_whole, number = end - start == DAY, requests.get(day, 0)
+            rows = self._kept.find(day, report, number) if is_whole else None
+            if rows is None and number:
+                rows = await _read_piece(connection, query, HOUR, start, end, limit)
+                if is_whole and len(rows) < limit:
+                    self._kept.keep(day, report, number, rows)
+            found += rows or ()
+            if len(found) >= limit:
+                break
         return found
 
     async def page(
@@ -106,6 +132,38 @@ class SqlUsage:
         return spent
 
 
+def _slice(query: Query) -> Iterator[tuple[int, int, int]]:
+    """The period in pieces of a roll-up each. If its days are told apart, long ones are cut, so
+    that a report that is too long is not read to its end."""
+    for grain, start, end in cover(query.start, query.end):
+        step = _SLICE if query.grain else end - start
+        for begin in range(start, end, step):
+            yield grain, begin, min(end, begin + step)
+
+
+async def _count_requests(connection: AsyncConnection, start: int, end: int) -> Mapping[int, int]:
+    """Of each day, whoever's they were."""
+    columns = usage_days.c
+    query = (
+        select(columns.start, func.sum(columns.requests))
+        .where(columns.start >= start, columns.start < end)
+        .group_by(columns.start)
+    )
+    return {day: int(number) for day, number in await connection.execute(query)}
+
+
+async def _read_piece(
+    connection: AsyncConnection, query: Query, grain: int, start: int, end: int, limit: int
+) -> list[UsageRow]:
+    selected = _sum_piece(query, _ROLL_UPS[grain], start, end).limit(limit)
+    rows = (await connection.execute(selected)).all()
+    found: list[UsageRow] = []
+    for place in range(0, len(rows), _TURN):
+        found += [_read_sums(row, len(query.by)) for row in rows[place : place + _TURN]]
+        await asyncio.sleep(0)  # or requests would wait until a long report is read
+    return found
+
+
 def _sum_piece(query: Query, table: Table, start: int, end: int) -> Select[Any]:
     groups = [_group(table, query, by) for by in query.by]
     sums = [func.sum(table.c[name]) for name in SUMMED]
@@ -132,14 +190,11 @@ def _filter(
 
 
 def _read_sums(row: Sequence[Any], groups: int) -> UsageRow:
-    sums = dict(zip(SUMMED, map(int, row[groups + 1 :]), strict=True))
-    return UsageRow(tuple(row[:groups]), row[groups], Sums(**sums))
+    return UsageRow(tuple(row[:groups]), row[groups], Sums(*map(int, row[groups + 1 :])))
 
 
 def _read_record(row: Sequence[Any]) -> tuple[tuple[float, int], UsageRecord]:
-    record = msgspec.convert(
-        dict(zip(UsageRecord.__struct_fields__, row[1:], strict=True)), UsageRecord
-    )
+    record = UsageRecord(*row[1:])
     return (record.time, row[0]), record
 
 

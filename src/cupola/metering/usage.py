@@ -19,6 +19,11 @@ FAILED: Final = 400
 """Replies of this status and above, and requests without a reply, count as failures."""
 
 
+OF_INSTANCES: Final = "managed"
+"""The kind of every deployment that has instances. What serverless ones share is billed by token,
+and what an upstream runs is not ours: the fleet keeps no intervals of either."""
+
+
 class Dimension(StrEnum):
     """What usage may be grouped by and, but for the two of time, filtered by."""
 
@@ -115,8 +120,7 @@ class Query:
         return DAY if Dimension.DAY in self.by else None
 
 
-@dataclass(frozen=True, slots=True)
-class UsageRow:
+class UsageRow(NamedTuple):
     """One group: its values, in the order of `Query.by`, and what it used, in one currency."""
 
     group: tuple[str | int, ...]
@@ -228,7 +232,7 @@ def use_of_instances(
             Dimension.ENDPOINT: interval.endpoint,
             Dimension.DEPLOYMENT: interval.deployment,
             Dimension.MODEL: interval.model,
-            Dimension.KIND: "managed",
+            Dimension.KIND: OF_INSTANCES,
         }
         begin, end = max(query.start, interval.started), min(query.end, interval.until)
         for start, until in _cut(begin, end, query.grain):

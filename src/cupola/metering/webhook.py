@@ -9,16 +9,19 @@ times that are minutes away from its own. What it answers with 200 to 299 it has
 notice twice, and knows it by its id.
 """
 
+import asyncio
 import hmac
+import socket
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from cupola.http.client import Client, Tcp, Tls
 from cupola.http.connection import Broken
 from cupola.kit.errors import Unavailable
 from cupola.metering.budget import Notice
+from cupola.metering.rules import WebhookRule, refusal
 
 MOST_ATTEMPTS: Final = 12
 _FIRST_PAUSE: Final = 30
@@ -52,21 +55,48 @@ def note_attempt(notice: Notice, now: int, failure: str) -> Notice:
 
 
 class HttpSender:
-    """A `Sender` over the network."""
+    """A `Sender` over the network.
+
+    A name is looked up once, and what it resolves to is what is connected to: nobody who answers
+    for the name can first name a public address, to be judged, and then another.
+    """
+
+    def __init__(self, rule: WebhookRule) -> None:
+        self._rule = rule
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
         parts = urlsplit(url)
         host = parts.hostname or ""
-        address = (
-            Tls(host, parts.port or 443) if parts.scheme == "https" else Tcp(host, parts.port or 80)
-        )
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         try:
-            client = Client(address)
-            try:
-                status, _ = await client.request("POST", path, body, headers, within=_WITHIN)
-            finally:
-                client.close()
+            async with asyncio.timeout(_WITHIN):
+                client = await self._connect(parts, host)
+                try:
+                    status, _ = await client.request("POST", path, body, headers, within=_WITHIN)
+                finally:
+                    client.close()
+        except TimeoutError as error:
+            raise Unavailable(f"{host} did not answer in time.") from error
         except (Broken, OSError, ValueError) as error:
             raise Unavailable(f"{host} did not answer: {error}") from error
         return status
+
+    async def _connect(self, parts: SplitResult, host: str) -> Client:
+        """To the first of the host's addresses that takes connections.
+
+        Raises: Unavailable, OSError.
+        """
+        secure = parts.scheme == "https"
+        port = parts.port or (443 if secure else 80)
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        failed = Unavailable(refusal(host))
+        for ip in self._rule.choose(host, [str(address[0]) for *_, address in found]):
+            client = Client(Tls(host, port, ip=ip) if secure else Tcp(host, port, ip=ip))
+            try:
+                await client.probe()
+            except Broken as error:
+                failed = error
+            else:
+                return client
+        raise failed

@@ -116,7 +116,7 @@ class Projects:
         project = Project(ProjectName(name), int(self._clock.now()), display_name, core_quota)
         async with self._audit.change(principal, "projects.create", name, project.name) as change:
             await self._store.add(project)
-            if principal.session is not None:
+            if not principal.is_console:
                 owner = Member(project.name, principal.user.id, Role.OWNER)
                 await self._store.put_member(owner)
             change.after = _tell(project)

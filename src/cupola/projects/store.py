@@ -1,13 +1,12 @@
 """Projects and their members in the database."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import Select, delete, insert, select, update
+from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from cupola.db.database import Database
-from cupola.db.rows import read_row, write_row
+from cupola.db.rows import Remembered, read_row, write_row
 from cupola.db.tables import members, projects
 from cupola.ids import ProjectName, UserId
 from cupola.kit.errors import Conflict, Stale
@@ -19,6 +18,7 @@ class SqlProjects:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._members = Remembered(members, Member)
 
     async def add(self, project: Project) -> None:
         try:
@@ -71,16 +71,19 @@ class SqlProjects:
 
     async def find_member(self, project: ProjectName, user: UserId) -> Member | None:
         is_same = (members.c.project == project) & (members.c.user == user)
-        found = await self._read(select(members).where(is_same))
+        found = await self._read(is_same)
         return found[0] if found else None
 
     async def list_members(self, project: ProjectName) -> Sequence[Member]:
-        query = select(members).where(members.c.project == project)
-        return await self._read(query.order_by(members.c.user))
+        return await self._read(members.c.project == project)
 
     async def list_all_members(self) -> Sequence[Member]:
-        return await self._read(select(members).order_by(members.c.project, members.c.user))
+        return await self._read(whole=True)
 
-    async def _read(self, query: Select[Any]) -> Sequence[Member]:
+    async def _read(
+        self, *conditions: ColumnElement[bool], whole: bool = False
+    ) -> Sequence[Member]:
+        query = select(*self._members.columns).where(*conditions)
+        query = query.order_by(members.c.project, members.c.user)
         async with self._database.reading() as connection:
-            return [read_row(row, Member) for row in await connection.execute(query)]
+            return self._members.read(await connection.execute(query), whole=whole)

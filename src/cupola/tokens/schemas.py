@@ -12,8 +12,9 @@
 docs/reference/authentication.md describes each field; a test compares.
 """
 
-import tomllib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -66,18 +67,12 @@ class Section(Struct, frozen=True, forbid_unknown_fields=True):
     grants: tuple[GrantEntry, ...] = ()
 
 
-def read_policy(file: Path) -> Policy:
-    """The policy in `file`; that of no issuers if there is no such file, or no such section.
+def read_policy(file: Path, tables: Mapping[str, Any]) -> Policy:
+    """The policy among the tables of `file`; that of no issuers if there is no such section.
 
     Raises:
         BadTokenSettings: It cannot be used; the message says where, and what is wrong.
     """
-    try:
-        tables = tomllib.loads(file.read_text("utf-8"))
-    except FileNotFoundError:
-        return Policy()
-    except (OSError, ValueError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
-        raise BadTokenSettings(f"{file} cannot be read: {error}") from None
     try:
         return make_policy(msgspec.convert(tables.get("tokens", {}), Section))
     except (msgspec.ValidationError, Invalid) as error:

@@ -6,16 +6,13 @@ done.
 """
 
 import asyncio
-from typing import Final
 
 from alembic import context
 from sqlalchemy import Connection
 
 from cupola.db.engine import WRITES, open_engine
+from cupola.db.migration import LOCK
 from cupola.db.tables import metadata
-
-_LOCK: Final = 0x43555041
-"""Any number that nobody else locks."""
 
 
 async def _migrate() -> None:
@@ -37,7 +34,7 @@ def _run(connection: Connection) -> None:
     )
     with connection.begin():
         if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
         with context.begin_transaction():
             context.run_migrations()
 

@@ -61,6 +61,7 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True):
     limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     default_temperature: float | None = None
     timeout: float = 300.0
+    trace_context: Literal["none", "parent", "full"] = "parent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,8 @@ class Upstream:
     """None: the upstream's own, whatever it is."""
     timeout: float = 300.0
     """Seconds without a byte after which the upstream is given up."""
+    trace_context: Literal["none", "parent", "full"] = "parent"
+    """What it is told of a request's trace: nothing, the ids, or also what others noted in it."""
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -143,6 +146,7 @@ def _check(name: str, entry: Entry, folder: Path) -> Upstream:
         limit_field=entry.limit_field,
         default_temperature=entry.default_temperature,
         timeout=entry.timeout,
+        trace_context=entry.trace_context,
     )
 
 

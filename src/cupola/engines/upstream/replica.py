@@ -20,7 +20,7 @@ from cupola.engines.upstream.events import EventReader, ServerEvent
 from cupola.engines.upstream.key import read_key
 from cupola.engines.upstream.refusal import FAILED, HEADERS, read_event_error, read_refusal
 from cupola.engines.upstream.reply import Reply
-from cupola.engines.upstream.request import encode_body, write_body, write_headers
+from cupola.engines.upstream.request import encode_body, write_body, write_headers, write_trace
 from cupola.http.client import Client, Stream
 from cupola.http.connection import Broken, TimedOut
 from cupola.kit.errors import CupolaError, EngineFailed, Unavailable
@@ -121,6 +121,7 @@ class UpstreamReplica:
             self._read_key_again()
         body = write_body(request, self._upstream)
         headers = write_headers(body, self._key, self._upstream.dialect)
+        headers |= write_trace(request.trace, self._upstream)
         path, missing = self._find_route(request)
         within = self._upstream.timeout
         reply = Reply(request)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from cupola.engines.port import Generation, Piece, Tokens, Verbatim
+from cupola.engines.port import Generation, Piece, Tokens, Trace, Verbatim
 from cupola.engines.upstream.config import JSON, JSON_SCHEMA, Upstream
 from cupola.engines.upstream.dialect import Dialect
 from cupola.kit.errors import Unsupported
@@ -61,6 +61,16 @@ def write_headers(body: dict[str, Any], key: str | None, dialect: Dialect) -> di
             headers["api-key"] = key
     if dialect.known is not None and not body.keys() <= dialect.known:
         headers["extra-parameters"] = "pass-through"
+    return headers
+
+
+def write_trace(trace: Trace | None, upstream: Upstream) -> dict[str, str]:
+    """The headers by which the upstream's own spans become part of the trace."""
+    if trace is None or upstream.trace_context == "none":
+        return {}
+    headers = {"traceparent": trace.parent}
+    if trace.state and upstream.trace_context == "full":
+        headers["tracestate"] = trace.state
     return headers
 
 

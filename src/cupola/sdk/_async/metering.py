@@ -54,7 +54,7 @@ class AsyncUsage:
     async def write_records(
         self,
         file: Path,
-        project: str,
+        project: str | None,
         *,
         format: str = "jsonl",
         since: str | None = None,
@@ -64,23 +64,43 @@ class AsyncUsage:
     ) -> None:
         """Write a project's records to `file`, one line a request: `jsonl` or `csv`.
 
-        The file is there once it is whole.
+        Of None, an administrator gets those of all. The file is there once it is whole.
         """
+        draft = file.with_name(f".{file.name}.part")
+        parts = self.export_records(
+            project, format=format, since=since, start=start, end=end, where=where
+        )
+        try:
+            with draft.open("wb") as target:
+                async for part in parts:
+                    target.write(part)
+            draft.replace(file)
+        finally:
+            draft.unlink(missing_ok=True)
+
+    async def export_records(
+        self,
+        project: str | None,
+        *,
+        format: str = "jsonl",
+        since: str | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        where: Mapping[str, Sequence[str]] | None = None,
+    ) -> AsyncIterator[bytes]:
+        """The same in pieces, as they arrive; a piece may end within a line."""
         query = {**_write_query((), since, start, end, where), "format": format}
-        request = Request("GET", join("projects", project, "records"), query)
+        request = Request("GET", _locate(project, "records"), query)
         async with self._transport.stream(request) as response:
-            draft = file.with_name(f".{file.name}.part")
-            try:
-                with draft.open("wb") as target:
-                    async for part in response.aiter_bytes():
-                        target.write(part)
-                draft.replace(file)
-            finally:
-                draft.unlink(missing_ok=True)
+            async for part in response.aiter_bytes():
+                yield part
 
 
 class AsyncLimits:
-    """What a project may use, or one of its endpoints or keys, if `endpoint` or `key` is given."""
+    """What a project may use, or one of its endpoints or keys, if `endpoint` or `key` is given.
+
+    With both it is one of the endpoint's own keys: `key` is `primary` or `secondary`.
+    """
 
     def __init__(self, transport: AsyncTransport, project: str) -> None:
         self._transport = transport
@@ -127,8 +147,10 @@ class AsyncLimits:
     def _find(self, endpoint: str | None, key: str | None, project: str | None) -> str:
         owner = ["projects", project or self._project]
         if endpoint is not None:
-            return join(*owner, "endpoints", endpoint, "limits")
-        return join(*owner, "limits") if key is None else join(*owner, "keys", key, "limits")
+            owner += ["endpoints", endpoint]
+        if key is not None:
+            owner += ["keys", key]
+        return join(*owner, "limits")
 
 
 class AsyncPrices:
