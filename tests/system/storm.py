@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.conftest import supply_model
-from tests.patience import wait_until
+from tests.patience import PATIENCE, wait_until
 from tests.postgresql import Cluster, cluster
 from tests.robustness.processes import children_of, command_of
 from tests.running import Cupola, run_json
@@ -42,12 +42,13 @@ from tests.system.reckoning import (
 MODEL: Final = "Cupola-Pilot"
 CALLERS: Final = 12
 _LONGEST: Final = 0.8
-"""Seconds from when all is well to the next kill."""
+"""Seconds to the next kill, most times from when some callers have been answered again."""
+_LEAST: Final = 5
+"""So many."""
 _LONGEST_START: Final = 2.0
 """Seconds into a start in which the server is killed again."""
 _LONGEST_AWAY: Final = 1.5
 """Seconds for which the database stays away."""
-_PATIENCE: Final = 120.0
 _TOLD: Final = 20
 """Faults that are told of one by one."""
 _LIMITS: Final = "/projects/default/endpoints/pilot/limits"
@@ -67,6 +68,7 @@ class Storm:
     database: Cluster | None
     settings: dict[str, str]
     say: Callable[[str], object]
+    crowd: list[Caller] = field(default_factory=list)
     place: Place = field(default_factory=lambda: Place(""))
     kills: Counter[str] = field(default_factory=Counter)
     server: Cupola = field(init=False)
@@ -82,10 +84,18 @@ class Storm:
         choices = [self._kill_server, self._kill_engine]
         choices += [self._kill_database] if self.database else []
         while (number := self.kills.total()) < kills:
+            if self.random.random() < 0.8:
+                self._wait_answered(_LEAST)
             time.sleep(self.random.uniform(0.0, _LONGEST))
             self.random.choice(choices)(kills - number)
             done = ", ".join(f"{name} {count}" for name, count in sorted(self.kills.items()))
             self.say(f"kill {self.kills.total()}: {done}")
+
+    def _wait_answered(self, least: int) -> None:
+        """Callers have been answered, so many times more than until now."""
+        wanted = least + sum(each.complete for each in self.crowd)
+        answered = wait_until(lambda: sum(each.complete for each in self.crowd) >= wanted)
+        assert answered, "Nobody is answered."
 
     def _kill_server(self, left: int) -> None:
         self._end_server("server")
@@ -98,7 +108,7 @@ class Storm:
     def _end_server(self, name: str) -> None:
         self.place.url = ""
         self.server.process.kill()
-        self.server.process.wait(_PATIENCE)
+        self.server.process.wait(PATIENCE)
         self.kills[name] += 1
         expect_none_left(self.server.process.pid)
 
@@ -134,7 +144,7 @@ class Storm:
         self.place.over.set()
         if self.server.process.poll() is None:
             self.server.process.kill()
-            self.server.process.wait(_PATIENCE)
+            self.server.process.wait(PATIENCE)
 
 
 @dataclass(frozen=True)
@@ -189,8 +199,8 @@ def live(
         api.ask("PUT", f"/prices/models/{MODEL}", price)
         endpoint = run_json("endpoints", "show", "pilot", home=home)
         storm.place.key = endpoint["secondary_key"]
-        crowd = [Caller(storm.place, seed * 1000 + number) for number in range(callers)]
-        notes = _suffer(storm, crowd, kills)
+        storm.crowd += [Caller(storm.place, seed * 1000 + number) for number in range(callers)]
+        notes = _suffer(storm, kills)
         api = Api(storm.place.url, home)
         left = _find_open(api) + _find_leak(api, storm.place, notes)
         records = api.read_lines(_RECORDS)
@@ -205,18 +215,16 @@ def live(
         storm.close()
 
 
-def _suffer(storm: Storm, crowd: Sequence[Caller], kills: int) -> list[Note]:
+def _suffer(storm: Storm, kills: int) -> list[Note]:
     """What callers note who are there all the while."""
-    for each in crowd:
+    for each in storm.crowd:
         each.start()
-    begun = wait_until(lambda: sum(each.complete for each in crowd) > len(crowd))
-    assert begun, "Nobody is answered."
     storm.rage(kills)
     storm.place.over.set()
-    for each in crowd:
-        each.join(_PATIENCE)
+    for each in storm.crowd:
+        each.join(PATIENCE)
         assert not each.is_alive(), f"Nobody answers {each.notes[-1]}"
-    return [note for each in crowd for note in each.notes]
+    return [note for each in storm.crowd for note in each.notes]
 
 
 def _find_open(api: Api) -> list[str]:
@@ -244,6 +252,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--callers", type=int, default=CALLERS)
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
     options = parser.parse_args(arguments)
     with ExitStack() as stack:
@@ -253,7 +262,7 @@ def main(arguments: Sequence[str]) -> int:
         database = None
         if options.database == "postgresql":
             database = stack.enter_context(cluster())
-        result = live(home, options.seed, options.kills, print, database)
+        result = live(home, options.seed, options.kills, print, database, options.callers)
     print("\n".join(result.write()))
     return 1 if result.findings.faults else 0
 

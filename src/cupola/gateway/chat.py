@@ -288,8 +288,11 @@ class _Completion:
             self.step(event)
 
     async def _flush(self) -> None:
-        """Nothing more is there yet: time to note what was, then to send it."""
-        if self._passage is not None:
+        """Nothing more is there yet: time to note what was, then to send it.
+
+        Of a whole reply nothing is sent, and so nothing billed should the server be killed.
+        """
+        if self._passage is not None and self._journey.stream:
             told = self._told.count()
             self._passage.progress(told.prompt, max(told.completion, self._relay.tokens))
         await self._delivery.flush()
