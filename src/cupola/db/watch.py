@@ -20,7 +20,7 @@ from cupola.kit.tasks import cancel, supervise
 
 PERIOD: Final = 0.4
 """Seconds. What was revoked must not work for longer than one second, reading everything anew
-included, which takes a tenth of one with 1,000 endpoints."""
+included, which takes some hundredths of one with 1,000 endpoints."""
 _PATIENCE: Final = 5.0
 """Seconds for one reading; a database that does not answer is as good as down."""
 

@@ -298,7 +298,8 @@ class Fleet:
         self._wanted.types = {each.name: each for each in types}
         self._changed |= endpoints != self._wanted.endpoints
         self._calm &= not self._changed
-        self._wanted.endpoints, self._wanted.placed = endpoints, place(endpoints)
+        self._wanted.endpoints = endpoints
+        self._wanted.placed = place(endpoints, self._wanted.placed)
         self._wanted.by_endpoint = _group(self._wanted.placed)
         self._wanted.read = self._ports.clock.monotonic()
         there = {each.address for each in self._wanted.placed}

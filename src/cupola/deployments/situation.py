@@ -5,6 +5,7 @@ serverless deployments with the same spec, which share theirs. A cohort that dep
 *line*, which says how many replicas it shall have, and which earlier cohorts answer until it has.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -28,9 +29,13 @@ from cupola.deployments.model import (
 from cupola.ids import ProjectName, ReplicaId
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Cohort:
-    """Replicas that are all alike."""
+    """Replicas that are all alike.
+
+    It is what everything is looked up by, thousands of times in each plan of a large platform, so
+    its hash is reckoned once.
+    """
 
     spec: Spec
     owner: Address | None = None
@@ -38,6 +43,13 @@ class Cohort:
     instance_type: str | None = None
     upstream: bool = False
     """Somebody else's: there are no weights, and it takes no memory."""
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.spec, self.owner, self.instance_type, self.upstream))
 
 
 class Phase(StrEnum):
@@ -102,21 +114,21 @@ class Pace:
     """Seconds after which a serverless replica that was not needed is stopped."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Placed:
-    """A deployment with what its endpoint says of it."""
+    """A deployment with what its endpoint says of it; what follows from that is worked out once."""
 
     address: Address
     kind: EndpointKind
     project: ProjectName
     deployment: Deployment
 
-    @property
+    @cached_property
     def cohort(self) -> Cohort:
         """What shall answer for it."""
         return self._cohort_of(self.deployment.spec)
 
-    @property
+    @cached_property
     def stable_cohort(self) -> Cohort | None:
         """What answers until then; None: it is not being rolled out from anything."""
         stable = self.deployment.stable
@@ -124,7 +136,7 @@ class Placed:
             return None
         return self._cohort_of(stable)
 
-    @property
+    @cached_property
     def is_proven(self) -> bool:
         return self.deployment.stable == self.deployment.spec
 
@@ -187,7 +199,11 @@ class Situation:
         return [each for each in self.of(cohort) if each.is_alive]
 
     def count_ready(self, cohort: Cohort) -> int:
-        return sum(each.is_ready for each in self.of(cohort))
+        return self._ready[cohort]
+
+    @cached_property
+    def _ready(self) -> Counter[Cohort]:
+        return Counter(each.cohort for each in self.replicas if each.is_ready)
 
     def find_need(self, cohort: Cohort) -> Need | None:
         """None: not known yet."""
@@ -288,13 +304,30 @@ Ruling: TypeAlias = Settle | Return
 Action: TypeAlias = Ruling | Start | Drain | Stop | Ensure
 
 
-def place(endpoints: Sequence[Endpoint]) -> list[Placed]:
-    """All deployments of all endpoints."""
+def place(endpoints: Sequence[Endpoint], before: Sequence[Placed] = ()) -> list[Placed]:
+    """All deployments of all endpoints.
+
+    Args:
+        before: What they came to the last time, to be kept where nothing has changed.
+    """
+    known = {id(each.deployment): each for each in before}
     return [
-        Placed(Address(endpoint.name, each.name), endpoint.kind, endpoint.project, each)
+        _place(endpoint, each, known.get(id(each)))
         for endpoint in endpoints
         for each in endpoint.deployments
     ]
+
+
+def _place(endpoint: Endpoint, deployment: Deployment, known: Placed | None) -> Placed:
+    if (
+        known is not None
+        and known.deployment is deployment
+        and known.address.endpoint == endpoint.name
+        and (known.kind, known.project) == (endpoint.kind, endpoint.project)
+    ):
+        return known
+    address = Address(endpoint.name, deployment.name)
+    return Placed(address, endpoint.kind, endpoint.project, deployment)
 
 
 def draw_lines(situation: Situation, placed: Sequence[Placed]) -> Mapping[Cohort, Line]:
