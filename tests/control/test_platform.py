@@ -51,6 +51,9 @@ async def furnish(world: World) -> str:
     }
     for path, body in {**limits, **prices}.items():
         assert 200 == (await world.ask("admin", "PUT", path, body)).status_code
+    # Names that are also words of the document.
+    await world.ask("owner", "POST", f"{P}/keys", {"name": "key_limits"})
+    assert 200 == (await world.ask("owner", "PATCH", E, {"tags": {"limits": "x"}})).status_code
     for budget in budgets:
         assert 201 == (await world.ask("owner", "POST", f"{P}/budgets", budget)).status_code
     return str(key)
@@ -80,6 +83,7 @@ async def test_all_of_it_comes_back(database: Database):
         Scope("endpoint", "ours-one"): Limits(tokens_per_day=70),
         Scope("key", "ours-one/secondary"): Limits(tokens_per_month=700),
     } == kept
+    await there.ask("owner", "POST", f"{P}/keys", {"name": "key_limits"})
     key = (await there.ask("owner", "POST", f"{P}/keys", {"name": "ci"})).json()["id"]
     changes, notes = await apply(there, document)
     assert [("update", "project_key"), ("create", "budget")] == [each[:2] for each in changes]
@@ -174,6 +178,11 @@ async def test_budgets_are_changed_and_pruned(database: Database):
             },
             "has no endpoint 'none'",
             id="no such endpoint",
+        ),
+        pytest.param(
+            {"projects": {"ours": {"budgets": {"one": {"tokens": 5, "webhook": "https://a\nb"}}}}},
+            "budgets.one.webhook",
+            id="two lines",
         ),
         pytest.param(
             {"projects": {"ours": {"budgets": {"one": {"amount": "5"}}}}},

@@ -1,7 +1,7 @@
 """A crowd against every limit: 64 clients at once, one gateway and two, and what they got.
 
-    python -m tests.system.crowd [--clients 64] [--requests 60] [--seconds 0] [--kind K] [--scope S]
-        [--gateways N]
+    python -m tests.system.crowd [--clients 64] [--requests 100] [--seconds 0]
+        [--kind K] [--scope S] [--gateways N]
 
 Every limit in turn is set on a new endpoint, project or project key of servers that run for real,
 and clients ask until nothing more is admitted. Two gateways share a Redis and a PostgreSQL. Of the
@@ -436,6 +436,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--scope", choices=SCOPES, action="append")
     parser.add_argument("--gateways", type=int, action="append")
     options = parser.parse_args(arguments)
+    kinds, scopes = options.kind or [*LimitKind], options.scope or SCOPES
     heads = ("LIMIT", "SCOPE", "GATEWAYS", "ALLOWED", "ADMITTED", "PASSED", "REFUSED")
     print(_TABLE.format(*heads, "WRONGLY", "EXCESS", "LAW"))
     broken = 0
@@ -443,9 +444,7 @@ def main(arguments: Sequence[str]) -> int:
         for gateways in options.gateways or (1, 2):
             with platform_of(gateways, Path(folder)) as platform:
                 for case in list_cases(options.requests, platform.measure_reserve()):
-                    if case.kind not in (options.kind or LimitKind):
-                        continue
-                    if case.scope not in (options.scope or SCOPES):
+                    if case.kind not in kinds or case.scope not in scopes:
                         continue
                     seconds = options.seconds if case.kind in _MINUTES else 0
                     outcome = run_case(platform, case, options.clients, seconds)

@@ -26,6 +26,7 @@ from pydantic import (
     model_validator,
 )
 
+from cupola.control.shapes import Line
 from cupola.ids import NAME
 from cupola.kit.errors import Invalid
 from cupola.kit.money import LARGEST, format_amount, parse_amount
@@ -250,7 +251,7 @@ class BudgetEntry(_Entry):
     """What may be spent: money (`amount` and `currency`), or `tokens`."""
 
     scope: Literal["project", "endpoint", "key"] = "project"
-    subject: str | None = Field(default=None, max_length=200)
+    subject: Line | None = None
     """The endpoint's name, or that of the project key."""
     amount: Amount | None = None
     currency: Currency | None = None
@@ -261,7 +262,7 @@ class BudgetEntry(_Entry):
     )
     """Per cent, rising."""
     refuse: bool = False
-    webhook: str | None = Field(default=None, max_length=500)
+    webhook: Annotated[Line, Field(max_length=500)] | None = None
     """An export leaves it out: it may hold a secret."""
 
     @model_validator(mode="after")

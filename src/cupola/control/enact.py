@@ -157,7 +157,8 @@ class Enactor:
         if change.action is Action.DELETE:
             await delete_whole(self.services, reached)
             return
-        if change.action is Action.UPDATE:
+        changed = {name for name, each in said.items() if each != change.before.get(name)}
+        if change.action is Action.UPDATE and changed:
             await projects.update(reached, None, **said)
         await self._limit(reached, LimitScope("project", change.name), change.after.get("limits"))
         if change.action is Action.CREATE:

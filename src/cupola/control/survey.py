@@ -85,17 +85,13 @@ _Dumper.add_representer(
 )
 
 
-def _fold_limits(value: Any) -> None:
+def _fold_limits(project: dict[str, Any]) -> None:
     """There are six to each of many scopes, most of them null."""
-    if not isinstance(value, dict):
-        return
-    for name, each in value.items():
-        if name == "limits":
-            value[name] = _Folded(each)
-        elif name == "key_limits":
-            value[name] = {key: _Folded(some) for key, some in each.items()}
-        else:
-            _fold_limits(each)
+    endpoints, keys = project.get("endpoints") or {}, project.get("keys") or {}
+    for each in (project, *endpoints.values(), *keys.values()):
+        each["limits"] = _Folded(each["limits"])
+    for each in endpoints.values():
+        each["key_limits"] = {key: _Folded(some) for key, some in each["key_limits"].items()}
 
 
 async def _tell_prices(services: Services, types: Collection[str]) -> dict[str, Any]:
