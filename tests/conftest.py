@@ -16,6 +16,7 @@ from tests.models import build_tiny_model
 from tests.postgresql import Cluster, cluster
 from tests.redis_server import RedisServer, redis_server
 from tests.running import Running, cupola
+from tests.sqlite import make_database
 from tests.timelapse import LoopClock, timelapse
 
 __all__ = ["Running"]
@@ -57,6 +58,13 @@ def postgresql() -> Iterator[Cluster]:
     with cluster() as found:
         ensure_schema(found.create())
         yield found
+
+
+@pytest.fixture
+def empty_postgresql(postgresql: Cluster) -> Iterator[str]:
+    """The URL of an empty database of the newest schema."""
+    with postgresql.lent() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -105,9 +113,9 @@ async def backing(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 
 def _make_database(request: pytest.FixtureRequest, folder: Path) -> Location:
     if request.param == "postgresql":
-        server: Cluster = request.getfixturevalue("postgresql")
-        return server.create(template="test1")
-    ensure_schema(folder / "cupola.db")
+        url: str = request.getfixturevalue("empty_postgresql")
+        return url
+    make_database(folder / "cupola.db")
     return folder / "cupola.db"
 
 
