@@ -31,6 +31,23 @@ settings.register_profile(
 settings.load_profile("any machine")
 
 
+_LONG = (
+    *("system", "clients", "proof", "robustness", "acceptance", "cli"),
+    *("control", "contract", "deployments", "catalog", "engines"),
+)
+"""Folders whose files take long, the longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long begins early, so that no worker is left alone with it in the end."""
+    items.sort(key=lambda item: _rank(item.path))
+
+
+def _rank(file: Path) -> int:
+    folder = file.relative_to(Path(__file__).parent).parts[0]
+    return _LONG.index(folder) if folder in _LONG else len(_LONG)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """The client matrix, as far as this run got to it."""
     write_table(terminalreporter)
