@@ -24,7 +24,7 @@ run: $(VENV)/run.stamp ## Start Cupola (set up first if need be)
 # Without its environment the proof is skipped on a laptop, and fails where CI=true.
 test: $(VENV)/dev.stamp clients ## Run all tests
 	@$(MAKE) --no-print-directory $(PROOF)/proof.stamp || echo "No environment for tests/proof."
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 clients: $(CLIENTS:%=$(VENV)/clients/%.stamp) ## Make the environments of the client matrix
 

@@ -16,6 +16,7 @@ from tests.models import build_tiny_model
 from tests.postgresql import Cluster, cluster
 from tests.redis_server import RedisServer, redis_server
 from tests.running import Running, cupola
+from tests.sqlite import make_database
 from tests.timelapse import LoopClock, timelapse
 
 __all__ = ["Running"]
@@ -28,6 +29,23 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("any machine")
+
+
+_LONG = (
+    *("system", "clients", "proof", "robustness", "acceptance", "cli"),
+    *("control", "contract", "deployments", "catalog", "engines"),
+)
+"""Folders whose files take long, the longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long begins early, so that no worker is left alone with it in the end."""
+    items.sort(key=lambda item: _rank(item.path))
+
+
+def _rank(file: Path) -> int:
+    folder = file.relative_to(Path(__file__).parent).parts[0]
+    return _LONG.index(folder) if folder in _LONG else len(_LONG)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -57,6 +75,13 @@ def postgresql() -> Iterator[Cluster]:
     with cluster() as found:
         ensure_schema(found.create())
         yield found
+
+
+@pytest.fixture
+def empty_postgresql(postgresql: Cluster) -> Iterator[str]:
+    """The URL of an empty database of the newest schema."""
+    with postgresql.lent() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -105,9 +130,9 @@ async def backing(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 
 def _make_database(request: pytest.FixtureRequest, folder: Path) -> Location:
     if request.param == "postgresql":
-        server: Cluster = request.getfixturevalue("postgresql")
-        return server.create(template="test1")
-    ensure_schema(folder / "cupola.db")
+        url: str = request.getfixturevalue("empty_postgresql")
+        return url
+    make_database(folder / "cupola.db")
     return folder / "cupola.db"
 
 

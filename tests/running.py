@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cupola.cli.remote import connect
 from tests.patience import PATIENCE, wait_until
 
 
@@ -69,11 +70,12 @@ class Cupola:
 
     def _describe(self) -> Running:
         server = json.loads(self.ready_file.read_text())
-        endpoint = run_json("endpoints", "show", "pilot", home=self.home)
+        with connect(None, self.home, None) as client:
+            endpoint, keys = client.endpoints.get("pilot"), client.endpoints.get_keys("pilot")
         return Running(
             url=server["url"],
-            target_uri=endpoint["target_uri"],
-            key=endpoint["primary_key"],
+            target_uri=endpoint.target_uri,
+            key=keys.primary_key,
             home=self.home,
             pid=server["pid"],
             port=int(server["url"].rpartition(":")[2]),

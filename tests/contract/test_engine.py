@@ -3,12 +3,13 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+import pytest_asyncio
 
 from cupola.engines.echo import EchoReplica
 from cupola.engines.llamacpp.replica import LlamaCppReplica
@@ -18,6 +19,8 @@ from cupola.wire.canonical import Call, Delta, Event, Failed, Finish, Tool
 from tests.contract.chained import DIALECTS, chained, converse
 from tests.models import build_tiny_model
 from tests.patience import PATIENCE
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CONTEXT = 256
 PROMPT = ("<s>[INST] ", Verbatim("one two three four five six seven eight"), "[/INST]")
@@ -40,78 +43,52 @@ SCHEMA = {
 }
 
 
-@pytest.fixture(scope="session")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_tiny_model(tmp_path_factory.mktemp("weights") / "tiny.gguf")
-
-
-def serve(weights: Path, tmp_path: Path) -> Replica:
+def serve(folder: Path, **model: Any) -> Replica:
     return LlamaCppReplica(
-        weights,
-        tmp_path / "run",
+        build_tiny_model(folder / "tiny.gguf", **model),
+        folder / "run",
         slots=2,
         context_length=CONTEXT,
         threads=1,
-        log_folder=tmp_path / "log",
+        log_folder=folder / "log",
     )
 
 
-@pytest.fixture
-def llamacpp(weights: Path, tmp_path: Path) -> Replica:
-    return serve(weights, tmp_path)
+MODELS: Mapping[str, Mapping[str, Any]] = {
+    "llamacpp": {},
+    # Mistral-7B v0.3's kind of vocabulary: its tokenizer adds spaces by itself.
+    "llamacpp_spaced": {"add_space_prefix": True},
+    # Llama 2's and Mixtral's kind: it adds spaces, and no token opens calls.
+    "llamacpp_old": {"add_space_prefix": True, "tool_calls": False},
+    # Llama 3's kind, as far as calls go: no token opens them.
+    "llamacpp_untokened": {"tool_calls": False},
+    # Llama 3.1's kind: a token may stand before calls, and another ends replies, too.
+    "llamacpp_byte_level": {"llama": True},
+}
 
 
-@pytest.fixture
-def llamacpp_spaced(tmp_path: Path) -> Replica:
-    """Mistral-7B v0.3's kind of vocabulary: its tokenizer adds spaces by itself."""
-    return serve(build_tiny_model(tmp_path / "spaced.gguf", add_space_prefix=True), tmp_path)
-
-
-@pytest.fixture
-def llamacpp_old(tmp_path: Path) -> Replica:
-    """Llama 2's and Mixtral's kind: it adds spaces, and no token opens calls."""
-    path = tmp_path / "old.gguf"
-    return serve(build_tiny_model(path, add_space_prefix=True, tool_calls=False), tmp_path)
-
-
-@pytest.fixture
-def llamacpp_untokened(tmp_path: Path) -> Replica:
-    """Llama 3's kind, as far as calls go: no token opens them."""
-    return serve(build_tiny_model(tmp_path / "untokened.gguf", tool_calls=False), tmp_path)
-
-
-@pytest.fixture
-def llamacpp_byte_level(tmp_path: Path) -> Replica:
-    """Llama 3.1's kind: a token may stand before calls, and another ends replies, too."""
-    return serve(build_tiny_model(tmp_path / "byte-level.gguf", llama=True), tmp_path)
-
-
-@pytest.fixture
-def echo() -> Replica:
-    return EchoReplica(context_length=CONTEXT, pause=0.001)
-
-
-@pytest.fixture(
-    params=[
-        "echo",
-        "llamacpp",
-        "llamacpp_spaced",
-        "llamacpp_old",
-        "llamacpp_untokened",
-        "llamacpp_byte_level",
-        *DIALECTS,
-    ]
-)
-async def replica(request: pytest.FixtureRequest) -> AsyncIterator[Replica]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["echo", *MODELS, *DIALECTS])
+async def kept(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Replica]:
+    """One for all tests: most of the time of an engine's test is its start."""
+    echo, folder = EchoReplica(CONTEXT, pause=0.001), tmp_path_factory.mktemp("engine")
     if request.param in DIALECTS:
-        echo, folder = EchoReplica(CONTEXT, pause=0.001), request.getfixturevalue("tmp_path")
         async with chained(request.param, echo, folder) as replica:
             yield replica
         return
-    replica = request.getfixturevalue(request.param)
-    await replica.start()
+    replica = serve(folder, **MODELS[request.param]) if request.param in MODELS else echo
     yield replica
     await replica.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def replica(kept: Replica) -> Replica:
+    """It is ready, and nothing is left of the test before."""
+    if kept.state != "ready":
+        await kept.start()
+    assert 0 == kept.busy
+    return kept
 
 
 def ask(replica: Replica, **fields: Any) -> AsyncGenerator[Event, None]:

@@ -14,7 +14,6 @@ from cupola.metering.model import DAY, HOUR, UsageRecord
 from cupola.metering.usage import Dimension, Query, Sums, merge, roll_up
 from tests.metering.ledgers import Stores, ledger
 from tests.metering.samples import NOON, record
-from tests.postgresql import Cluster
 
 _START = int(NOON) - 20 * DAY
 _END = int(NOON) + 20 * DAY
@@ -24,8 +23,8 @@ _MIDNIGHT = int(NOON) // DAY * DAY
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])
 async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stores]:
     def create() -> str:
-        cluster: Cluster = request.getfixturevalue("postgresql")
-        return cluster.create(template="test1")
+        url: str = request.getfixturevalue("empty_postgresql")
+        return url
 
     async with ledger(request.param, tmp_path, create) as found:
         yield found

@@ -20,7 +20,6 @@ from cupola.backup import Source
 from cupola.control.app import make_control
 from cupola.control.sign_in import make_sign_in_routers
 from cupola.db.database import Database
-from cupola.db.migration import ensure_ledger, ensure_schema
 from cupola.deployments.model import (
     DEFAULT_PROJECT,
     Deployment,
@@ -45,6 +44,7 @@ from cupola.metering.sqlite import SqliteRecords
 from cupola.metering.store import SqlUsage
 from tests.control.world import TYPES, make_world
 from tests.patience import PATIENCE
+from tests.sqlite import make_database, make_ledger
 
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 """As the real one, in a hundredth of the time."""
@@ -154,9 +154,9 @@ async def _serve(
     log = home.logs / "engine.log"
     log.write_text(LOG)
     location = Source(home, home.database).location
-    ensure_schema(location)
+    make_database(home.database)
     database = Database(location)
-    ensure_ledger(home.ledger)
+    make_ledger(home.ledger)
     records, ledger = SqliteRecords(home.ledger), Database(home.ledger)
     stored = SqlEndpoints(database)
     fleet = PromptFleet(stored)

@@ -14,9 +14,9 @@ from jsonschema import Draft202012Validator
 
 from cupola.control.app import make_api
 from cupola.db.database import Database
-from cupola.db.migration import ensure_schema
 from tests.control.serving import serving
 from tests.control.world import fill, make_world
+from tests.sqlite import make_database
 
 OPTIONS = (
     "--phases=examples,coverage,fuzzing",
@@ -45,7 +45,7 @@ def test_the_document_is_valid() -> None:
 @pytest.mark.parametrize("tag", ["projects", "endpoints", "deployments", "models", "the rest"])
 async def test_the_document_describes_what_the_server_does(tmp_path: Path, tag: str) -> None:
     """Part by part, each over a database of its own."""
-    ensure_schema(tmp_path / "cupola.db")
+    make_database(tmp_path / "cupola.db")
     database = Database(tmp_path / "cupola.db")
     world = await fill(make_world(database), database)
     known = ["projects", "endpoints", "deployments", "models"]

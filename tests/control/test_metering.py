@@ -5,6 +5,7 @@ import io
 import json
 import tracemalloc
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from cupola.quotas.model import Bound, Limits, Scope
 from tests.control.world import MODEL, ROOT, World, fill, make_world
 from tests.metering.ledgers import ledger
 from tests.metering.samples import record
+from tests.postgresql import Cluster
 
 NOW = 1_700_000_000
 """22:13:20 UTC on 2023-11-14, where the world's clock stands."""
@@ -60,15 +62,17 @@ class Metered:
 async def metered(
     backing: Database | None, request: pytest.FixtureRequest, tmp_path: Path
 ) -> AsyncIterator[Metered]:
-    def create() -> str:
-        made: str = request.getfixturevalue("postgresql").create(template="test1")
-        return made
+    with ExitStack() as stack:
 
-    kind: str = request.node.callspec.params["backing"]
-    async with ledger(kind, tmp_path, create) as stores:
-        world = make_world(backing, stores.usage, intervals=[INSTANCE, LATER])
-        await fill(world, backing)
-        yield Metered(world, stores.records)
+        def create() -> str:
+            cluster: Cluster = request.getfixturevalue("postgresql")
+            return stack.enter_context(cluster.lent())
+
+        kind: str = request.node.callspec.params["backing"]
+        async with ledger(kind, tmp_path, create) as stores:
+            world = make_world(backing, stores.usage, intervals=[INSTANCE, LATER])
+            await fill(world, backing)
+            yield Metered(world, stores.records)
 
 
 def _used(**changes: Any) -> Any:

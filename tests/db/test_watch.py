@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from cupola.db.database import Database
-from cupola.db.migration import ensure_schema
 from cupola.db.watch import PERIOD, Watch
 from cupola.deployments.changes import make_endpoint
 from cupola.deployments.model import EndpointKind
@@ -23,6 +22,7 @@ from cupola.keys.service import Keyring
 from cupola.testing import FakeClock, MemorySecret
 from tests.gateway.fakes import HELLO, Caller, FixedPool, ScriptedReplica, saying, served
 from tests.patience import until
+from tests.sqlite import make_database
 
 QUICK = 0.02
 
@@ -30,7 +30,7 @@ QUICK = 0.02
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
     file = tmp_path / "cupola.db"
-    ensure_schema(file)
+    make_database(file)
     database = Database(file)
     yield database
     await database.close()

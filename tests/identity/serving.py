@@ -16,7 +16,6 @@ from cupola.audit.service import Audit
 from cupola.control.app import make_control
 from cupola.control.sign_in import make_sign_in_routers
 from cupola.db.database import Database
-from cupola.db.migration import ensure_schema
 from cupola.http.proxies import BehindProxies, read_networks
 from cupola.http.server import Application, Server, listen, url_of
 from cupola.identity.device import DeviceSignIns
@@ -29,6 +28,7 @@ from cupola.kit.tasks import supervise
 from tests.control.world import make_world
 from tests.identity.cheap import SECRET, cheap_passwords
 from tests.npm import ensure_packages
+from tests.sqlite import make_database
 
 CALLBACK = "/management/v1/sign-in/oidc/callback"
 _JS = Path(__file__).parent / "js"
@@ -71,7 +71,7 @@ async def serving(
         proxies: Networks of trusted ones; empty: none.
     """
     clock = clock or SystemClock()
-    ensure_schema(folder / "cupola.db")
+    make_database(folder / "cupola.db")
     database, passwords = Database(folder / "cupola.db"), cheap_passwords()
     identity = Identity(
         SqlUsers(database),

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cupola.db.database import Database
-from cupola.db.migration import ensure_ledger
 from cupola.metering.memory import MemoryRecords
 from cupola.metering.ports import RecordStore, UsageStore
 from cupola.metering.postgresql import PostgresqlRecords
 from cupola.metering.sqlite import SqliteRecords
 from cupola.metering.store import SqlUsage
+from tests.sqlite import make_ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ async def ledger(
         return
     location: Path | str = folder / "ledger.db"
     if isinstance(location, Path) and kind == "sqlite":
-        ensure_ledger(location)
+        make_ledger(location)
         records: RecordStore = SqliteRecords(location)
     else:
         location = create_postgresql()
