@@ -71,7 +71,8 @@ def test_metrics_tell_what_happened(traced: tuple[Running, Collector], console: 
     assert 1 == grown("gen_ai_server_time_to_first_token_seconds_count")
     assert grown("gen_ai_client_token_usage_sum", gen_ai_token_type="output") >= 2
     assert grown("cupola_endpoint_tokens_total", cupola_endpoint="pilot") >= 4
-    assert grown("cupola_request_engine_seconds_sum") > grown("cupola_request_gateway_seconds_sum")
+    assert grown("cupola_request_engine_seconds_sum") > 0
+    assert grown("cupola_request_gateway_seconds_sum") > 0
     assert 1 == total(after, "cupola_replicas", cupola_endpoint="pilot", state="ready")
     assert total(after, "process_resident_memory_bytes") > 10e6
     assert total(after, "cupola_snapshot_age_seconds") < 30
