@@ -185,6 +185,19 @@ async def test_spending(stores: Stores):
     assert {TOKENS: 300, "EUR": 1, "USD": 4} == await spent(Scope.ENDPOINT, "pilot")
     assert {TOKENS: 150, "USD": 4} == await spent(Scope.KEY, "k2")
     assert {TOKENS: 0} == await spent(Scope.KEY, "unknown")
+    at_once = await stores.usage.spends(_MIDNIGHT)
+    for (project, scope, subject), found in at_once.items():
+        assert found == await stores.usage.spend(project, scope, subject, _MIDNIGHT)
+    assert {
+        ("default", Scope.PROJECT, "default"),
+        ("default", Scope.ENDPOINT, "pilot"),
+        ("default", Scope.ENDPOINT, "other"),
+        ("default", Scope.KEY, "primary"),
+        ("default", Scope.KEY, "k2"),
+        ("another", Scope.PROJECT, "another"),
+        ("another", Scope.ENDPOINT, "pilot"),
+        ("another", Scope.KEY, "primary"),
+    } == {*at_once}
 
 
 async def test_opens_again_after_close(stores: Stores):

@@ -125,3 +125,21 @@ async def test_money_and_key(watched: Watched):
     assert int(NOON) == second.due
     body = msgspec.json.decode(second.body)
     assert ("budget.reached", "0.000001 EUR", 100) == (body["event"], body["spent"], body["share"])
+
+
+async def test_many_budgets_stand_as_each_alone():
+    """They are read all at once, and say the same."""
+    many = Watched()
+    await many.use(700)
+    await many.use(2000, endpoint="other", project="else")
+    for i in range(30):
+        subject = ("pilot", "other", "unasked")[i % 3]
+        await many.budgets.add(replace(_BUDGET, id=f"bud_{i}", subject=subject, amount=100 * i + 1))
+    given = await many.watch.refresh()
+
+    assert {f"bud_{i}" for i in range(30) if i % 3 == 0 and 100 * i + 1 <= 1400} == {
+        each.budget for each in given
+    }
+    assert many.is_refused()
+    assert not many.is_refused("other")
+    assert not many.is_refused("unasked")

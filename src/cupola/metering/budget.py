@@ -156,6 +156,27 @@ def subjects_of(record: UsageRecord) -> Sequence[tuple[str, Scope, str]]:
     )
 
 
+class Spending:
+    """What was spent by each project, endpoint and key, as rows of a roll-up add to it."""
+
+    def __init__(self) -> None:
+        self.found: dict[tuple[str, Scope, str], dict[str, int]] = {}
+
+    def add(
+        self, project: str, endpoint: str, key: str, currency: str, tokens: int, cost: int
+    ) -> None:
+        """A row more."""
+        for place in (
+            (project, Scope.PROJECT, project),
+            (project, Scope.ENDPOINT, endpoint),
+            (project, Scope.KEY, key),
+        ):
+            spent = self.found.setdefault(place, {TOKENS: 0})
+            spent[TOKENS] += tokens
+            if currency:
+                spent[currency] = spent.get(currency, 0) + cost
+
+
 def spending_of(record: UsageRecord) -> Mapping[str, int]:
     """What a record adds to budgets, by their unit."""
     tokens = record.prompt + record.completion

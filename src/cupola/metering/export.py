@@ -10,6 +10,7 @@ import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final
 
@@ -36,6 +37,7 @@ _read_texts: Final = attrgetter(
 )
 _ODD: Final = re.compile(r'[",\r\n\t=+@]|\0-')
 """What CSV quotes, or spreadsheets may take for a formula, in texts with a NUL before each."""
+_TIME, _COUNTED, _COST = map(COLUMNS.index, ("time", "counted", "cost"))
 _JSON: Final = msgspec.json.Encoder()
 
 
@@ -69,10 +71,14 @@ def _encode_csv(records: Sequence[UsageRecord]) -> bytes:
 
 
 def _line(record: UsageRecord) -> str:
-    values = _spell(record).values()
     if _ODD.search("\0".join(("", *_read_texts(record)))):
-        return write_rows([values]).decode()
-    return ",".join([v if type(v) is str else _cell(v) for v in values]) + "\r\n"
+        return write_rows([_spell(record).values()]).decode()
+    cells: list[object] = [*msgspec.structs.astuple(record)]
+    cells[_TIME] = _spell_time(record.time)
+    cells[_COUNTED] = "true" if record.counted else "false"
+    cells[_COST] = format_amount(record.cost)
+    texts = [x if type(x) is str else "" if x is None else str(x) for x in cells]
+    return ",".join(texts) + "\r\n"
 
 
 def _encode_json(records: Sequence[UsageRecord]) -> bytes:
@@ -87,8 +93,14 @@ def _spell(record: UsageRecord) -> dict[str, Any]:
 
 
 def _spell_time(seconds: float) -> str:
-    time = datetime.fromtimestamp(seconds, UTC)
-    return time.isoformat(timespec="milliseconds")[:-6] + "Z"
+    second, micros = divmod(round(seconds * 1_000_000), 1_000_000)
+    return f"{_spell_second(second)}.{micros // 1000:03}Z"
+
+
+@lru_cache(maxsize=1024)
+def _spell_second(second: int) -> str:
+    """Records come by their time, so that the next has nearly always the same."""
+    return datetime.fromtimestamp(second, UTC).isoformat()[:-6]
 
 
 def _cell(value: object) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from cupola.kit.errors import Conflict, Stale
-from cupola.metering.budget import TOKENS, Budget, Notice, Scope
+from cupola.metering.budget import TOKENS, Budget, Notice, Scope, Spending
 from cupola.metering.model import DAY, HOUR, Price, UsageRecord
 from cupola.metering.usage import (
     Dimension,
@@ -88,6 +88,15 @@ class MemoryRecords:
             if group.currency:
                 spent[group.currency] = spent.get(group.currency, 0) + sums.cost
         return spent
+
+    async def spends(self, start: int) -> Mapping[tuple[str, Scope, str], Mapping[str, int]]:
+        spending = Spending()
+        for group, sums in self._rows[DAY].items():
+            if group.start >= start:
+                tokens = sums.prompt + sums.completion
+                place = (group.project, group.endpoint, group.key)
+                spending.add(*place, group.currency, tokens, sums.cost)
+        return spending.found
 
 
 def _values(group: Group) -> Mapping[Dimension, str]:

@@ -34,7 +34,7 @@ class UsageStore(Protocol):
     - `page` returns records from `after` on, exclusive, in order of time and sequence, each with
       its place for the next page; `until` is exclusive, `where` as in `Query`.
     - `spend` sums, since `start` (a full day), the tokens and, by currency, the cost of a project,
-      or of one of its endpoints or keys.
+      or of one of its endpoints or keys; `spends` does so of all that used anything, at once.
     """
 
     async def sum(self, query: Query, limit: int) -> Sequence[UsageRow]: ...
@@ -50,6 +50,8 @@ class UsageStore(Protocol):
     async def spend(
         self, project: str, scope: Scope, subject: str, start: int
     ) -> Mapping[str, int]: ...
+
+    async def spends(self, start: int) -> Mapping[tuple[str, Scope, str], Mapping[str, int]]: ...
 
 
 class IntervalSource(Protocol):

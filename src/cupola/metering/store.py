@@ -31,7 +31,7 @@ from cupola.db.tables import (
     usage_records,
 )
 from cupola.kit.errors import Conflict, Stale
-from cupola.metering.budget import TOKENS, Budget, Notice, Scope
+from cupola.metering.budget import TOKENS, Budget, Notice, Scope, Spending
 from cupola.metering.hours import KeptDays
 from cupola.metering.model import DAY, HOUR, Price, UsageRecord
 from cupola.metering.usage import (
@@ -130,6 +130,20 @@ class SqlUsage:
                 if currency:
                     spent[currency] = int(cost)
         return spent
+
+    async def spends(self, start: int) -> Mapping[tuple[str, Scope, str], Mapping[str, int]]:
+        columns = usage_days.c
+        place = (columns.project, columns.endpoint, columns.key, columns.currency)
+        tokens = func.sum(columns.prompt + columns.completion)
+        query = select(*place, tokens, func.sum(columns.cost)).where(columns.start >= start)
+        spending = Spending()
+        async with self._ledger.reading() as connection:
+            rows = (await connection.execute(query.group_by(*place))).all()
+        for number, (project, endpoint, key, currency, used, cost) in enumerate(rows, 1):
+            spending.add(project, endpoint, key, currency, int(used), int(cost))
+            if number % _TURN == 0:
+                await asyncio.sleep(0)
+        return spending.found
 
 
 def _slice(query: Query) -> Iterator[tuple[int, int, int]]:
