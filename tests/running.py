@@ -72,6 +72,7 @@ class Cupola:
         server = json.loads(self.ready_file.read_text())
         with connect(None, self.home, None) as client:
             endpoint, keys = client.endpoints.get("pilot"), client.endpoints.get_keys("pilot")
+        assert keys.primary_key
         return Running(
             url=server["url"],
             target_uri=endpoint.target_uri,

@@ -74,8 +74,8 @@ async def kept(
     """One for all tests: most of the time of an engine's test is its start."""
     echo, folder = EchoReplica(CONTEXT, pause=0.001), tmp_path_factory.mktemp("engine")
     if request.param in DIALECTS:
-        async with chained(request.param, echo, folder) as replica:
-            yield replica
+        async with chained(request.param, echo, folder) as far:
+            yield far
         return
     replica = serve(folder, **MODELS[request.param]) if request.param in MODELS else echo
     yield replica
