@@ -17,6 +17,7 @@ from cupola.gateway.directory import Caller as Grant
 from cupola.gateway.directory import Directory, Served, Snapshot, serve_alone
 from cupola.gateway.journey import Observer
 from cupola.gateway.limits import Limits
+from cupola.gateway.memory import MemoryObserver
 from cupola.http.asgi import EXTENSION
 from cupola.ids import DeploymentName, EndpointName, ModelName
 from cupola.kit.clock import Clock, FakeClock
@@ -151,8 +152,10 @@ class CallerConnection:
 class Caller:
     """Calls a gateway as a server would, in this process."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, told: MemoryObserver | None = None) -> None:
         self.gateway = gateway
+        self.told = told or MemoryObserver()
+        """Of the gateway's requests, if it has this observer."""
 
     async def call(
         self,
@@ -247,5 +250,8 @@ def caller_of(
     """A caller of a gateway with one endpoint, `pilot`, and its replica."""
     replica = ScriptedReplica(script)
     pilot = served(FixedPool([replica]))
-    gateway = gateway_of(pilot, limits=Limits(**limits), compatibility=compatibility)
-    return Caller(gateway), replica
+    told = MemoryObserver()
+    gateway = gateway_of(
+        pilot, limits=Limits(**limits), compatibility=compatibility, observers=(told,)
+    )
+    return Caller(gateway, told), replica

@@ -310,7 +310,7 @@ async def test_a_caller_who_hangs_up_frees_the_replica(
 
     assert 0 == replica.open
     assert not caplog.records
-    assert 1 == caller.gateway.statistics().settled
+    assert 1 == len(caller.told.journeys)
 
 
 async def test_what_was_used_is_counted_once_each(caller: Caller):
@@ -318,8 +318,8 @@ async def test_what_was_used_is_counted_once_each(caller: Caller):
     for stream in (False, True):
         await caller.call(f"{PILOT}/chat/completions", {**CHAT, "stream": stream})
 
-    totals = caller.gateway.statistics()
-    assert (2, 14, 4) == (totals.settled, totals.prompt, totals.completion)
+    assert 2 * [Usage(7, 2)] == [each.usage for each in caller.told.journeys]
+    assert all(each.counted for each in caller.told.journeys)
 
 
 async def test_a_fault_of_ours_is_logged_once_and_told_by_its_number(
@@ -335,7 +335,7 @@ async def test_a_fault_of_ours_is_logged_once_and_told_by_its_number(
     response = await caller.call(f"{PILOT}/chat/completions", CHAT)
 
     assert 500 == response.status
-    assert 1 == caller.gateway.statistics().settled
+    assert 1 == len(caller.told.journeys)
     assert response.headers["x-request-id"] in response.json["error"]["message"]
     assert "secret" not in response.body.decode()
     assert 1 == len(caplog.records)

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from cupola.engines.port import Generation
-from cupola.gateway.usage import UsageTotals
 from cupola.kit.errors import EngineFailed
 from cupola.wire.canonical import Candidate, Delta, Event, Failed, Finish, TokenLogprob, Usage
 from tests.gateway.fakes import Caller, caller_of, saying
@@ -43,7 +42,7 @@ async def test_choices_are_numbered_and_seeded_apart():
     assert [0, 1, 2] == [choice["index"] for choice in reply["choices"]]
     assert ["7", "8", "9"] == [choice["message"]["content"] for choice in reply["choices"]]
     assert {"prompt_tokens": 5, "total_tokens": 11, "completion_tokens": 6} == reply["usage"]
-    assert UsageTotals(1, 5, 6) == caller.gateway.statistics()
+    assert [Usage(5, 6)] == [each.usage for each in caller.told.journeys]
 
 
 @pytest.mark.parametrize(("n", "best"), [(1, ["8"]), (2, ["8", "9"])])

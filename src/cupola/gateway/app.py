@@ -33,7 +33,6 @@ from cupola.gateway.models import describe_model, get_model, list_models
 from cupola.gateway.openapi import describe_endpoint
 from cupola.gateway.page import render_page
 from cupola.gateway.trace import pass_on
-from cupola.gateway.usage import UsageCount, UsageTotals
 from cupola.http.asgi import ClientGone, Receive, Scope, Send
 from cupola.http.page import POLICY
 from cupola.ids import EndpointName
@@ -75,13 +74,11 @@ class Gateway:
         self._clock = clock
         self._observers = observers
         self._compatibility = compatibility
-        self._usage = UsageCount()
         self._chat = Chat(
             directory,
             self._authenticator,
             clock,
             limits or Limits(),
-            self._usage,
             meter or Unmetered(),
             trace or _pass_on,
         )
@@ -116,10 +113,6 @@ class Gateway:
                 observer.observe(journey)
             except Exception:  # noqa: BLE001 (whoever observes must not harm what is observed)
                 _log.exception("%s could not be observed.", journey.id)
-
-    def statistics(self) -> UsageTotals:
-        """What was used since the process started."""
-        return self._usage.statistics()
 
     async def _serve(self, exchange: Exchange) -> None:
         address = exchange.address
