@@ -186,7 +186,7 @@ def test_records(run: Shell):
     assert [("Small", "1000")] == [(row["model"], row["prompt"]) for row in rows]
     assert "" == run("usage", "--records", "--since", "1h")
     assert "without --by" in run("usage", "--records", "--by", "model", status=2)
-    assert 2 == len(run("usage", "--records", "--all").splitlines())
+    assert 3 == len(run("usage", "--records", "--all").splitlines())
     assert "no project 'none'" in run("usage", "--records", "--project", "none", status=4)
 
 
