@@ -41,6 +41,8 @@ class Told:
     @property
     def waited(self) -> float:
         """Seconds in which engines had the request, and were busy with others."""
+        if len(self._generations) == 1:
+            return self._generations[0].tally.waited or 0.0
         return max([one.tally.waited or 0.0 for one in self._generations])
 
     @property

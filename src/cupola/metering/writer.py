@@ -142,6 +142,7 @@ class Ledger:
 
     async def start(self) -> None:
         """Write what dead processes left behind, then begin."""
+        self._loop = asyncio.get_running_loop()  # to look for it each time is a system call
         for found in Abandoned.find(self._folder):
             try:
                 await self._recover(found)
@@ -177,7 +178,7 @@ class Ledger:
             raise RuntimeError(f"The request {live.opened.request} was settled already.")
         record = close_request(live.opened, ended)
         self._journal.end(live.slot, record)
-        future = asyncio.get_running_loop().create_future()
+        future = self._loop.create_future()
         self._waiting.append(_Waiting(record, live.slot, self._clock.monotonic(), future))
         live.slot = -1
         self._wake.set()

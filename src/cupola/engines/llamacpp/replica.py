@@ -6,7 +6,6 @@
 It owns the two quirks of prompts: the token that begins one, and texts without control tokens.
 """
 
-import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from functools import cached_property
@@ -37,6 +36,7 @@ from cupola.engines.llamacpp.withheld import Divider, Recovery
 from cupola.engines.port import CAPABILITIES, Generation, Profile, ReplicaState, Tokens, Verbatim
 from cupola.http.client import Client
 from cupola.http.connection import Broken
+from cupola.kit.clock import SystemClock
 from cupola.kit.errors import CupolaError, EngineFailed
 from cupola.wire.canonical import Event, Failed
 
@@ -46,6 +46,8 @@ caller who will not wait that long closes the generator."""
 
 NAME: Final = "llamacpp"
 CAN_DO: Final = frozenset(CAPABILITIES)
+_now: Final = SystemClock.monotonic
+"""For durations. To ask the event loop would take looking for it, which is a system call."""
 _STOPPED: Final = "The model's engine stopped while answering."
 _SENTINEL: Final = "\n"
 """No piece of a SentencePiece vocabulary begins with it and goes on."""
@@ -156,7 +158,7 @@ class LlamaCppReplica:
     async def generate(self, request: Generation) -> AsyncGenerator[Event, None]:
         """Answer `request`, one event at a time."""
         self._busy += 1
-        tally, now = request.tally, asyncio.get_running_loop().time
+        tally = request.tally
         tally.begin()
         try:
             check_prompt(request.prompt, self._vocabulary, self._profile.context_length)
@@ -169,11 +171,11 @@ class LlamaCppReplica:
             body = self._writer.write(request, prompt)
             recovery = self._recover(request, prompt, reply)
             if request.incremental or stops_by_token(request):
-                asked = now()
+                asked = _now()
                 async with self.client.stream("POST", PATH, body, within=PATIENCE) as answer:
                     async for data in answer:
                         if tally.waited is None:
-                            tally.waited = now() - asked
+                            tally.waited = _now() - asked
                         for event in reply.receive(data, answer.status):
                             yield event if recovery is None else await recovery.complete(event)
                         if reply.is_stopped:
@@ -196,8 +198,7 @@ class LlamaCppReplica:
 
     async def _ask_whole(self, body: bytes, reply: Reply) -> list[Event]:
         """All at once; of what is cut, the reply still learns how far it had come."""
-        now = asyncio.get_running_loop().time
-        asked = now()
+        asked = _now()
         status, data = await self.client.request(
             "POST",
             PATH,
@@ -206,7 +207,7 @@ class LlamaCppReplica:
             on_cut=lambda status, rest: reply.receive(rest, status),
         )
         events = reply.receive(data, status)
-        reply.tally.waited = max(0.0, now() - asked - reply.worked)
+        reply.tally.waited = max(0.0, _now() - asked - reply.worked)
         return events
 
     async def _search(self, request: Generation) -> list[Event]:
