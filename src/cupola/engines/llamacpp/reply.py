@@ -52,6 +52,7 @@ from cupola.wire.canonical import (
 _DATA: Final = b"data: "
 _END: Final = b"\n\n"
 _BETWEEN: Final = _END + _DATA
+_LINE: Final = b"\n"
 MAX_EVENT: Final = 16 * 1024 * 1024
 """Bytes of one event of a stream; a chunk takes some hundred."""
 
@@ -346,8 +347,8 @@ def _list_payloads(events: bytes) -> bytes:
     has no line breaks of its own here, and so none of what parts events.
     """
     if events.startswith(_DATA):
-        payloads = events[len(_DATA) :].replace(_BETWEEN, b",")
-        if _END not in payloads:
+        payloads = b",".join(events[len(_DATA) :].split(_BETWEEN))
+        if _LINE not in payloads:
             return payloads
     bringing = [event for event in events.split(_END) if event.startswith(_DATA)]
     return b",".join([event[len(_DATA) :] for event in bringing])
